@@ -1,0 +1,1 @@
+"""The storage side: contracts, records and drivers; knows no HTTP and no policy."""

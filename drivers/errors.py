@@ -1,0 +1,63 @@
+"""What a driver may answer instead of a result; the service turns each into a status in one table."""
+
+
+class StoreError(Exception):
+    """Any refusal or failure of a store."""
+
+
+class ImageNotFound(StoreError):
+    """No live image has this id: it never was, or it was deleted."""
+
+    def __init__(self, image_id: str) -> None:
+        super().__init__(f"No image found with ID {image_id}")
+        self.image_id = image_id
+
+
+class ImageIdTaken(StoreError):
+    """The id belongs to an image, or once did: ids are never used twice (OSSN-0075)."""
+
+    def __init__(self, image_id: str) -> None:
+        super().__init__(f"Image ID {image_id} already exists!")
+        self.image_id = image_id
+
+
+class RevisionConflict(StoreError):
+    """Somebody else changed the image since it was read; read it again and decide anew."""
+
+    def __init__(self, image_id: str) -> None:
+        super().__init__(f"Image {image_id} was changed by another request")
+        self.image_id = image_id
+
+
+class MemberNotFound(StoreError):
+    """The image is not shared with this project."""
+
+    def __init__(self, image_id: str, member_id: str) -> None:
+        super().__init__(f"{member_id} not found in the member list of the image {image_id}.")
+
+
+class MemberExists(StoreError):
+    """The image is shared with this project already."""
+
+    def __init__(self, image_id: str, member_id: str) -> None:
+        super().__init__(f"The target member {member_id} is already associated with image {image_id}.")
+
+
+class QuotaExceeded(StoreError):
+    """The change would take a count or a size over its limit."""
+
+    def __init__(self, what: str, limit: int, wanted: int) -> None:
+        super().__init__(f"The limit of {limit} {what} would be exceeded: {wanted} wanted.")
+        self.limit = limit
+
+
+class StoreUnavailable(StoreError):
+    """The storage behind the driver did not answer, or not in time."""
+
+
+class SchemaTooOld(StoreUnavailable):
+    """The database's schema is older than this release needs."""
+
+
+class UnknownScheme(StoreError):
+    """No driver serves this kind of URL."""

@@ -1,0 +1,128 @@
+"""The contract in dictionaries: the embedded default, and the plainest statement of what a driver does."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from drivers.errors import (
+    ImageIdTaken,
+    ImageNotFound,
+    MemberExists,
+    MemberNotFound,
+    QuotaExceeded,
+    RevisionConflict,
+)
+from drivers.options import StoreOptions
+from drivers.records import Image, Member, MemberStatus, Usage, View, used_bytes
+
+
+async def open_memory(url: str, options: StoreOptions) -> "MemoryStore":
+    """Open an empty store that lives as long as the process; the URL is `memory://`, and the options are not used."""
+    return MemoryStore()
+
+
+class MemoryStore:
+    """Keeps every contract of ImageStore; a method never waits, so each is atomic on the event loop."""
+
+    def __init__(self) -> None:
+        self._images: dict[str, Image] = {}
+        self._ids: set[str] = set()
+        self._members: dict[str, dict[str, Member]] = {}
+        self._usage: defaultdict[str, Usage] = defaultdict(Usage)
+
+    async def check(self) -> None:
+        """Serve always: there is nothing that could be away."""
+
+    async def close(self) -> None:
+        """Forget nothing: a store opened once stays readable to whoever still holds it."""
+
+    async def get(self, image_id: str, project_id: str | None, *, locations: bool = False) -> View:
+        """See ImageStore.get."""
+        image = self._live(image_id)
+        member = self._members[image_id].get(project_id) if project_id else None
+        if image.locations and not locations:
+            image = replace(image, locations=())
+        return View(image, member.status if member else None)
+
+    async def add(self, image: Image) -> None:
+        """See ImageStore.add."""
+        if image.id in self._ids:
+            raise ImageIdTaken(image.id)
+        self._ids.add(image.id)
+        self._images[image.id] = image
+        self._members[image.id] = {}
+        self._count(image, +1)
+
+    async def save(self, image: Image) -> Image:
+        """See ImageStore.save."""
+        before = self._at(image.id, image.revision)
+        after = replace(image, revision=image.revision + 1, created_at=before.created_at)
+        self._images[image.id] = after
+        self._count(before, -1)
+        self._count(after, +1)
+        return after
+
+    async def delete(self, image_id: str, revision: int, deleted_at: datetime) -> None:
+        """See ImageStore.delete."""
+        image = self._at(image_id, revision)
+        del self._images[image_id], self._members[image_id]
+        self._count(image, -1)
+
+    async def add_member(self, member: Member, *, quota: int) -> None:
+        """See ImageStore.add_member."""
+        self._live(member.image_id)
+        members = self._members[member.image_id]
+        if member.member_id in members:
+            raise MemberExists(member.image_id, member.member_id)
+        if 0 <= quota <= len(members):
+            raise QuotaExceeded("members of an image", quota, len(members) + 1)
+        members[member.member_id] = member
+
+    async def members(self, image_id: str) -> Sequence[Member]:
+        """See ImageStore.members."""
+        return sorted(
+            self._members.get(image_id, {}).values(), key=lambda member: (member.created_at, member.member_id)
+        )
+
+    async def member(self, image_id: str, member_id: str) -> Member:
+        """See ImageStore.member."""
+        try:
+            return self._members[image_id][member_id]
+        except KeyError:
+            raise MemberNotFound(image_id, member_id) from None
+
+    async def set_member_status(
+        self, image_id: str, member_id: str, status: MemberStatus, updated_at: datetime
+    ) -> Member:
+        """See ImageStore.set_member_status."""
+        member = replace(await self.member(image_id, member_id), status=status, updated_at=updated_at)
+        self._members[image_id][member_id] = member
+        return member
+
+    async def remove_member(self, image_id: str, member_id: str) -> None:
+        """See ImageStore.remove_member."""
+        await self.member(image_id, member_id)
+        del self._members[image_id][member_id]
+
+    async def usage(self, project_id: str) -> Usage:
+        """See ImageStore.usage."""
+        return self._usage.get(project_id, Usage())
+
+    def _live(self, image_id: str) -> Image:
+        try:
+            return self._images[image_id]
+        except KeyError:
+            raise ImageNotFound(image_id) from None
+
+    def _at(self, image_id: str, revision: int) -> Image:
+        image = self._live(image_id)
+        if image.revision != revision:
+            raise RevisionConflict(image_id)
+        return image
+
+    def _count(self, image: Image, sign: int) -> None:
+        if image.owner is not None:
+            held = self._usage[image.owner]
+            self._usage[image.owner] = Usage(held.images + sign, held.bytes + sign * used_bytes(image))

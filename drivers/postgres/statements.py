@@ -1,0 +1,83 @@
+"""Every SQL statement of the driver, as SQL."""
+
+COLUMNS = """
+    id, name, status, visibility, protected, os_hidden, owner, container_format, disk_format, min_disk, min_ram,
+    size, virtual_size, checksum, os_hash_algo, os_hash_value, created_at, updated_at, tags, properties, revision
+"""
+
+# One statement for many readers: $1 image ids, $2 the readers' projects, $3 whether they want the locations.
+# A reader who does not want them has null, and the (possibly large) column is never fetched for it.
+READ_IMAGES = f"""
+select number, {COLUMNS},
+    case when wants_locations then locations end as locations,
+    (select members.status
+     from image_members as members
+     where members.image_id = images.id and members.member_id = project_id) as member_status
+from unnest($1::text[], $2::text[], $3::boolean[])
+    with ordinality as ask (image_id, project_id, wants_locations, number)
+join images on id = image_id
+"""
+
+CLAIM_ID = "insert into image_ids (id) values ($1)"
+
+ADD_IMAGE = f"""
+insert into images ({COLUMNS}, locations)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+"""
+
+# The row lock holds off other savers until this transaction has counted the change.
+LOCK_IMAGE = (
+    "select owner, size, jsonb_array_length(locations) as copies, revision from images where id = $1 for update"
+)
+
+SAVE_IMAGE = """
+update images
+set (name, status, visibility, protected, os_hidden, owner, container_format, disk_format, min_disk, min_ram,
+     size, virtual_size, checksum, os_hash_algo, os_hash_value, updated_at, tags, properties, locations, revision)
+  = ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, revision + 1)
+where id = $1
+returning created_at, revision
+"""
+
+DELETE_IMAGE = "delete from images where id = $1"
+
+BURY_ID = "update image_ids set deleted_at = $2 where id = $1"
+
+COUNT_USAGE = """
+insert into project_usage (project_id, images, bytes) values ($1, $2, $3)
+on conflict (project_id) do update
+set images = project_usage.images + excluded.images, bytes = project_usage.bytes + excluded.bytes
+"""
+
+READ_USAGE = "select images, bytes from project_usage where project_id = $1"
+
+# The lock on the image makes concurrent sharers count one after the other, so none overshoots the quota.
+LOCK_FOR_MEMBERS = "select 1 from images where id = $1 for update"
+
+COUNT_MEMBERS = "select count(*) from image_members where image_id = $1"
+
+ADD_MEMBER = """
+insert into image_members (image_id, member_id, status, created_at, updated_at) values ($1, $2, $3, $4, $5)
+"""
+
+READ_MEMBERS = """
+select image_id, member_id, status, created_at, updated_at
+from image_members
+where image_id = $1
+order by created_at, member_id
+"""
+
+READ_MEMBER = """
+select image_id, member_id, status, created_at, updated_at
+from image_members
+where image_id = $1 and member_id = $2
+"""
+
+SET_MEMBER_STATUS = """
+update image_members
+set status = $3, updated_at = $4
+where image_id = $1 and member_id = $2
+returning image_id, member_id, status, created_at, updated_at
+"""
+
+REMOVE_MEMBER = "delete from image_members where image_id = $1 and member_id = $2 returning member_id"

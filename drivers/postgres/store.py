@@ -1,0 +1,206 @@
+"""The contract over PostgreSQL: reads coalesced, every change one transaction."""
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import asyncpg
+from msgspec.structs import replace
+
+from drivers.coalesce import Coalescer
+from drivers.errors import (
+    ImageIdTaken,
+    ImageNotFound,
+    MemberExists,
+    MemberNotFound,
+    QuotaExceeded,
+    RevisionConflict,
+    SchemaTooOld,
+)
+from drivers.options import StoreOptions
+from drivers.postgres import rows, statements
+from drivers.postgres.faults import SCHEMA_TOO_OLD, translated
+from drivers.postgres.migrations import pending
+from drivers.records import Image, Member, MemberStatus, Usage, View, used_bytes
+
+IMAGE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+class Ask(NamedTuple):
+    """One reader's question: which image, as which project, and whether with its locations."""
+
+    image_id: str
+    project_id: str | None
+    locations: bool
+
+
+async def open_postgres(url: str, options: StoreOptions) -> "PostgresStore":
+    """Open a pool on a database by its URL, several hosts and `target_session_attrs` included.
+
+    Nothing is connected yet: a database that is away shows in `check` and in every call, and heals by itself.
+    """
+    pool = await asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=options.pool,
+        command_timeout=options.timeout,
+        timeout=options.timeout,
+        init=rows.set_codecs,
+        reset=_keep_as_is,
+        server_settings={"application_name": "vitrine"},
+    )
+    return PostgresStore(pool, options)
+
+
+async def _keep_as_is(connection: asyncpg.Connection) -> None:
+    # No statement of ours changes its session, so the round trip of asyncpg's default reset buys nothing.
+    pass
+
+
+class PostgresStore:
+    """Keeps every contract of ImageStore; any number of processes may share one database."""
+
+    def __init__(self, pool: asyncpg.Pool, options: StoreOptions) -> None:
+        self._pool = pool
+        self._timeout = options.timeout
+        self._reads = Coalescer(self._read)
+
+    async def check(self) -> None:
+        """See ImageStore.check."""
+        async with self._connection() as connection:
+            if await pending(connection):
+                raise SchemaTooOld(SCHEMA_TOO_OLD)
+
+    async def close(self) -> None:
+        """Close the pool once running statements have ended."""
+        await self._pool.close()
+
+    async def get(self, image_id: str, project_id: str | None, *, locations: bool = False) -> View:
+        """See ImageStore.get; what is no image's id is answered at once, and cannot spoil a shared batch."""
+        if IMAGE_ID.fullmatch(image_id):
+            view = await self._reads.get(Ask(image_id, project_id, locations))
+            if view is not None:
+                return view
+        raise ImageNotFound(image_id)
+
+    async def _read(self, asks: Sequence[Ask]) -> Mapping[Ask, View]:
+        image_ids, project_ids, locations = zip(*asks, strict=True)
+        async with self._connection() as connection:
+            found = await connection.fetch(statements.READ_IMAGES, image_ids, project_ids, locations)
+        return {asks[row["number"] - 1]: rows.to_view(row) for row in found}
+
+    async def add(self, image: Image) -> None:
+        """See ImageStore.add."""
+        async with self._transaction() as connection:
+            try:
+                await connection.execute(statements.CLAIM_ID, image.id)
+            except asyncpg.UniqueViolationError:
+                raise ImageIdTaken(image.id) from None
+            await connection.execute(statements.ADD_IMAGE, *rows.to_add(image))
+            await _count(connection, {image.owner: Usage(1, used_bytes(image))})
+
+    async def save(self, image: Image) -> Image:
+        """See ImageStore.save."""
+        async with self._transaction() as connection:
+            before = await _lock(connection, image.id, image.revision)
+            saved = await connection.fetchrow(statements.SAVE_IMAGE, *rows.to_save(image))
+            await _count(connection, _difference(before, image))
+        return replace(image, created_at=saved["created_at"], revision=saved["revision"])
+
+    async def delete(self, image_id: str, revision: int, deleted_at: datetime) -> None:
+        """See ImageStore.delete."""
+        async with self._transaction() as connection:
+            before = await _lock(connection, image_id, revision)
+            await connection.execute(statements.DELETE_IMAGE, image_id)
+            await connection.execute(statements.BURY_ID, image_id, deleted_at)
+            await _count(connection, {before["owner"]: Usage(-1, -_bytes_of(before))})
+
+    async def add_member(self, member: Member, *, quota: int) -> None:
+        """See ImageStore.add_member."""
+        async with self._transaction() as connection:
+            if not await connection.fetchval(statements.LOCK_FOR_MEMBERS, member.image_id):
+                raise ImageNotFound(member.image_id)
+            if await connection.fetchrow(statements.READ_MEMBER, member.image_id, member.member_id):
+                raise MemberExists(member.image_id, member.member_id)
+            count = await connection.fetchval(statements.COUNT_MEMBERS, member.image_id)
+            if 0 <= quota <= count:
+                raise QuotaExceeded("members of an image", quota, count + 1)
+            await connection.execute(statements.ADD_MEMBER, *_values(member))
+
+    async def members(self, image_id: str) -> Sequence[Member]:
+        """See ImageStore.members."""
+        async with self._connection() as connection:
+            return [rows.to_member(row) for row in await connection.fetch(statements.READ_MEMBERS, image_id)]
+
+    async def member(self, image_id: str, member_id: str) -> Member:
+        """See ImageStore.member."""
+        return await self._member(statements.READ_MEMBER, image_id, member_id)
+
+    async def set_member_status(
+        self, image_id: str, member_id: str, status: MemberStatus, updated_at: datetime
+    ) -> Member:
+        """See ImageStore.set_member_status."""
+        return await self._member(statements.SET_MEMBER_STATUS, image_id, member_id, status, updated_at)
+
+    async def _member(self, statement: str, image_id: str, member_id: str, *values: Any) -> Member:
+        async with self._connection() as connection:
+            row = await connection.fetchrow(statement, image_id, member_id, *values)
+        if row is None:
+            raise MemberNotFound(image_id, member_id)
+        return rows.to_member(row)
+
+    async def remove_member(self, image_id: str, member_id: str) -> None:
+        """See ImageStore.remove_member."""
+        async with self._connection() as connection:
+            if not await connection.fetchval(statements.REMOVE_MEMBER, image_id, member_id):
+                raise MemberNotFound(image_id, member_id)
+
+    async def usage(self, project_id: str) -> Usage:
+        """See ImageStore.usage."""
+        async with self._connection() as connection:
+            row = await connection.fetchrow(statements.READ_USAGE, project_id)
+        return Usage(**dict(row)) if row else Usage()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
+        with translated():
+            async with self._pool.acquire(timeout=self._timeout) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        async with self._connection() as connection, connection.transaction():
+            yield connection
+
+
+async def _lock(connection: asyncpg.Connection, image_id: str, revision: int) -> asyncpg.Record:
+    row = await connection.fetchrow(statements.LOCK_IMAGE, image_id)
+    if row is None:
+        raise ImageNotFound(image_id)
+    if row["revision"] != revision:
+        raise RevisionConflict(image_id)
+    return row
+
+
+def _bytes_of(row: asyncpg.Record) -> int:
+    return int((row["size"] or 0) * row["copies"])
+
+
+def _difference(before: asyncpg.Record, after: Image) -> dict[str | None, Usage]:
+    if before["owner"] == after.owner:
+        return {after.owner: Usage(0, used_bytes(after) - _bytes_of(before))}
+    return {before["owner"]: Usage(-1, -_bytes_of(before)), after.owner: Usage(1, used_bytes(after))}
+
+
+async def _count(connection: asyncpg.Connection, changes: Mapping[str | None, Usage]) -> None:
+    # In the order of the projects' ids, so that two transactions that change the same two never wait in a ring.
+    for project_id in sorted(filter(None, changes)):
+        change = changes[project_id]
+        if change != Usage():
+            await connection.execute(statements.COUNT_USAGE, project_id, change.images, change.bytes)
+
+
+def _values(member: Member) -> tuple[Any, ...]:
+    return member.image_id, member.member_id, member.status, member.created_at, member.updated_at

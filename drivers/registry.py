@@ -1,0 +1,43 @@
+"""Drivers by URL scheme: the two that come along, and those that other packages add."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from drivers.errors import UnknownScheme
+from drivers.memory import open_memory
+from drivers.options import StoreOptions
+from drivers.postgres import open_postgres
+from drivers.protocol import ImageStore
+
+Open = Callable[[str, StoreOptions], Awaitable[ImageStore]]
+
+ENTRY_POINTS = "vitrine.stores"
+DRIVERS: Mapping[str, Open] = MappingProxyType(
+    {
+        "memory": open_memory,
+        "postgresql": open_postgres,
+        "postgres": open_postgres,
+    }
+)
+
+
+async def open_store(url: str, options: StoreOptions | None = None) -> ImageStore:
+    """Open the store that a URL names, by its scheme.
+
+    An installed package adds a scheme with an entry point of the group `vitrine.stores` that loads an `Open`.
+    Raise UnknownScheme, listing the known ones.
+    """
+    scheme = urlsplit(url).scheme
+    opener = DRIVERS.get(scheme) or _added(scheme)
+    if opener is None:
+        known = sorted({*DRIVERS, *(point.name for point in entry_points(group=ENTRY_POINTS))})
+        raise UnknownScheme(f"No driver for '{scheme}://': the known ones are {', '.join(known)}.")
+    return await opener(url, options or StoreOptions())
+
+
+def _added(scheme: str) -> Open | None:
+    points = entry_points(group=ENTRY_POINTS, name=scheme)
+    opener: Open | None = next((point.load() for point in points), None)
+    return opener

@@ -1,0 +1,1 @@
+"""The schema: numbered files, applied in order by `vitrine migrate`, never edited once released."""

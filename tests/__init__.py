@@ -1,0 +1,1 @@
+"""The suite: claims about Vitrine, proven against the real thing."""
