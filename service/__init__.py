@@ -1,0 +1,1 @@
+"""The HTTP side: routes, authentication, policy and encoding of the Image API v2."""

@@ -1,0 +1,73 @@
+"""The rules of the service and what each asks of the caller, until an operator says otherwise."""
+
+from typing import NamedTuple
+
+
+class Rule(NamedTuple):
+    """A rule's name, its check in the policy language, and what it guards."""
+
+    name: str
+    check: str
+    sentence: str
+
+
+_ADMIN = "rule:context_is_admin"
+_SERVICE = "rule:service_api"
+_OWN = "project_id:%(project_id)s"
+_SHARED_WITH = "project_id:%(member_id)s"
+_FINDABLE = (
+    f"({_OWN} or {_SHARED_WITH}"
+    " or 'public':%(visibility)s or 'community':%(visibility)s or 'shared':%(visibility)s)"
+)
+
+_MEMBER = f"{_ADMIN} or (role:member and {_OWN})"
+_READER = f"{_ADMIN} or (role:reader and {_OWN})"
+_CREATE = f"{_ADMIN} or (role:member and {_OWN} and project_id:%(owner)s)"
+_SEE = f"{_ADMIN} or (role:reader and {_FINDABLE})"
+_FETCH = f"{_ADMIN} or (role:member and {_FINDABLE})"
+_SHARED_MEMBER = f"{_ADMIN} or (role:member and {_SHARED_WITH})"
+_READER_OR_SHARED = f"{_ADMIN} or (role:reader and ({_OWN} or {_SHARED_WITH}))"
+_SERVICE_OR_MEMBER = f"{_SERVICE} or (role:member and {_OWN} and project_id:%(owner)s)"
+
+# Names and meanings are those of Glance's defaults (reference appendix A), because operators' files rely on both.
+RULES = (
+    Rule("context_is_admin", "role:admin", "Be an administrator: see every image, and pass the rules that refer here."),
+    Rule("default", "", "What rules without a check of their own refer to."),
+    Rule("service_api", "role:service or role:admin", "Call what is meant for other services."),
+    Rule("add_image", _CREATE, "Create an image."),
+    Rule("get_image", _SEE, "Show an image."),
+    Rule("get_images", _READER, "List images."),
+    Rule("modify_image", _MEMBER, "Change an image."),
+    Rule("delete_image", _MEMBER, "Delete an image."),
+    Rule("publicize_image", _ADMIN, "Make an image public."),
+    Rule("communitize_image", _MEMBER, "Make an image a community image."),
+    Rule("download_image", _FETCH, "Download an image's data."),
+    Rule("download_from_store", _FETCH, "Choose the store that data is downloaded from."),
+    Rule("upload_image", _MEMBER, "Upload an image's data."),
+    Rule("copy_image", _ADMIN, "Copy an image's data to other stores."),
+    Rule("set_image_location", _MEMBER, "Set where an image's data is, when changing the image."),
+    Rule("get_image_location", _READER, "See where an image's data is."),
+    Rule("delete_image_location", _ADMIN, "Forget one of the places where an image's data is."),
+    Rule("add_image_location", _SERVICE_OR_MEMBER, "Add a place where an image's data is, by the locations API."),
+    Rule("fetch_image_location", _SERVICE, "List the places where an image's data is, by the locations API."),
+    Rule("deactivate", _MEMBER, "Deactivate an image."),
+    Rule("reactivate", _MEMBER, "Reactivate an image."),
+    Rule("add_member", _MEMBER, "Share an image with a project."),
+    Rule("delete_member", _MEMBER, "Stop sharing an image with a project."),
+    Rule("get_member", _READER_OR_SHARED, "Show what a project made of an image shared with it."),
+    Rule("get_members", _READER_OR_SHARED, "List the projects that an image is shared with."),
+    Rule("modify_member", _SHARED_MEMBER, "Accept or reject an image that is shared with the caller's project."),
+    Rule("stores_info_detail", f"{_ADMIN} or {_SERVICE}", "See the configuration of the stores."),
+    Rule("manage_image_cache", _ADMIN, "Manage the cache by its old API."),
+    Rule("cache_image", _ADMIN, "Queue an image for the cache."),
+    Rule("cache_list", _ADMIN, "List what the cache holds."),
+    Rule("cache_delete", _ADMIN, "Remove images from the cache or its queue."),
+    Rule("cache_clean", _ADMIN, "Remove invalid and stalled entries from the cache."),
+    Rule("cache_prune", _ADMIN, "Shrink the cache to its size limit."),
+    Rule("list_cached_nodes", _ADMIN, "List the nodes whose cache holds an image."),
+    Rule("tasks_api_access", _ADMIN, "Call the tasks API."),
+    Rule("get_task", "rule:default", "Not asked by any call; old policy files name it."),
+    Rule("get_tasks", "rule:default", "Not asked by any call; old policy files name it."),
+    Rule("add_task", "rule:default", "Not asked by any call; old policy files name it."),
+    Rule("modify_task", "rule:default", "Not asked by any call; old policy files name it."),
+)
