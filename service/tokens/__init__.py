@@ -1,0 +1,1 @@
+"""Token verification: who a request's `X-Auth-Token` and `X-Service-Token` stand for."""

@@ -1,0 +1,26 @@
+"""The contract of token verifiers: a token goes in, the identity it stands for comes out."""
+
+from typing import Protocol
+
+from service.caller import Caller
+
+
+class IdentityUnavailable(Exception):
+    """The identity service did not answer, or not in time, or not sensibly: a 503, never a 401.
+
+    The text says what to mend and holds no token, password or URL credential.
+    """
+
+
+class TokenVerifier(Protocol):
+    """Something that knows which tokens are valid. `verify` may be given any text a client sent."""
+
+    async def verify(self, token: str, *, allow_expired: bool = False) -> Caller | None:
+        """Tell whom the token stands for, without `service_roles`; None for a token that is not valid.
+
+        `allow_expired` lets a token pass whose only fault is its age; how old it may be is the issuer's choice.
+        Raises IdentityUnavailable.
+        """
+
+    async def close(self) -> None:
+        """Release connections; the verifier is not used afterwards."""
