@@ -28,9 +28,12 @@ def visible(view: View, caller: Caller, policy: Policy) -> bool:
     )
 
 
-def may(policy: Policy, rule: str, caller: Caller, view: View) -> bool:
-    """Tell whether a rule lets the caller through to an image that is visible to them (gate 2, without its answer)."""
-    return policy.allows(rule, caller, ImageTarget(view, caller))
+def may(policy: Policy, rule: str, caller: Caller, view: View, member_id: str | None = None) -> bool:
+    """Tell whether a rule lets the caller through to an image that is visible to them (gate 2, without its answer).
+
+    `member_id` is the membership that the rule is about, where it is about one.
+    """
+    return policy.allows(rule, caller, ImageTarget(view, caller, member_id))
 
 
 def require(policy: Policy, rule: str, caller: Caller, view: View) -> None:

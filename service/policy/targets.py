@@ -23,10 +23,12 @@ class ImageTarget(msgspec.Struct, frozen=True, gc=False):
 
     Known are the fields, `project_id` for the owner, `member_id` for the caller's project where the image is shared
     with it, and every additional property whose name is none of these: a property never stands in for a field.
+    About one membership, `member_id` is that member, whoever asks.
     """
 
     view: View
     caller: Caller
+    member_id: str | None = None
 
     def get(self, name: str, default: object, /) -> object:
         """Give the field or property of this name, or `default` when the image has none."""
@@ -34,10 +36,10 @@ class ImageTarget(msgspec.Struct, frozen=True, gc=False):
         if field is not None:
             return field(self.view.image)
         if name == "member_id":
-            return self._member_id()
+            return self.member_id or self._own_membership()
         return self.view.image.properties.get(name, default)
 
-    def _member_id(self) -> str | None:
+    def _own_membership(self) -> str | None:
         image, project = self.view.image, self.caller.project_id
         member = image.visibility == "shared" and image.owner != project and self.view.member_status is not None
         return project if member else None

@@ -1,0 +1,85 @@
+"""The `vitrine` command; only here is the environment read."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Coroutine, Sequence
+
+import uvloop
+
+from drivers.errors import StoreError
+from drivers.postgres.migrations import migrate
+from service.demo import demo
+from service.policy.language import PolicyError
+from service.server import serve
+from service.settings import SettingsError, read_settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code: 0 done, 1 not done, 2 not understood."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except (SettingsError, PolicyError, StoreError) as error:
+        sys.stderr.write(f"vitrine: {error}\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"vitrine: {error.strerror or error}\n")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vitrine", description="An image service for clouds.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    command = commands.add_parser("demo", help="serve from memory, with a fresh token and one image to look at")
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    command.add_argument("--port", type=int, default=9292, help="port to listen on (default: %(default)s, 0: any)")
+    command.add_argument("--token", help="the token to accept (default: a new random one)")
+    command.set_defaults(run=_demo)
+    command = commands.add_parser("serve", help="serve, as the VITRINE_* variables say")
+    command.set_defaults(run=_serve)
+    command = commands.add_parser("migrate", help="bring the schema of VITRINE_STORE up to date")
+    command.add_argument("--check", action="store_true", help="change nothing; exit with 1 if something is missing")
+    command.set_defaults(run=_migrate)
+    return parser
+
+
+def _demo(parsed: argparse.Namespace) -> int:
+    _start_logging("info")
+    _run(demo(parsed.host, parsed.port, parsed.token))
+    return 0
+
+
+def _serve(parsed: argparse.Namespace) -> int:
+    settings = read_settings(os.environ)
+    _start_logging(settings.log_level)
+    _run(serve(settings))
+    return 0
+
+
+def _migrate(parsed: argparse.Namespace) -> int:
+    url = read_settings(os.environ).store.reveal()
+    if not url.startswith(("postgresql:", "postgres:")):
+        print("VITRINE_STORE is not a PostgreSQL database: there is no schema to migrate.")
+        return 0
+    names = asyncio.run(migrate(url, check=parsed.check))
+    for name in names:
+        print(f"{'missing' if parsed.check else 'applied'}: {name}")
+    if not names:
+        print("The schema is up to date.")
+    return int(parsed.check and bool(names))
+
+
+def _start_logging(level: str) -> None:
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+def _run(command: Coroutine[None, None, None]) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

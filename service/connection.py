@@ -1,0 +1,69 @@
+"""The listening socket and its limits; what cannot be parsed as HTTP is refused in the same shape as other errors."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from aiohttp import web
+
+from service.errors import TEXTS, error_response
+from service.settings import Settings
+
+# Of a request's line and of each header, in bytes: room for the longest tokens in use and for long filters.
+LINE_LIMIT = 32_768
+# Peer, request line, status, bytes, seconds, request id: nothing of a token, whatever the request held.
+LOG_FORMAT = '%a "%r" %s %b %Tf %{x-openstack-request-id}o'
+
+
+class Connection(web.RequestHandler):
+    """aiohttp's connection, but its own refusals quote nothing of the request, neither to the client nor to the log.
+
+    A line that is too long may hold a token; the framework would repeat its beginning in both.
+    """
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what could not be parsed, so that no handler ever met it, and close."""
+        text = f"The request is not valid HTTP, or a line of it is longer than {LINE_LIMIT} bytes."
+        response = error_response(request, status, TEXTS[500] if status == 500 else text)
+        response.force_close()
+        return response
+
+
+@asynccontextmanager
+async def listen(app: web.Application, settings: Settings) -> AsyncIterator[tuple[str, int]]:
+    """Accept connections while the context lasts, and give the address; at its end running requests may finish."""
+    loop = asyncio.get_running_loop()
+    access_log = logging.getLogger("vitrine.access")
+    access_log.setLevel(logging.INFO if settings.access_log else logging.WARNING)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.drain_seconds)
+    await runner.setup()
+    if runner.server is None:
+        raise RuntimeError("aiohttp's runner was set up but has no server")
+
+    # aiohttp's own server makes plain RequestHandlers only; it still keeps account of these for the shutdown.
+    connection = partial(
+        Connection,
+        runner.server,
+        loop=loop,
+        access_log=access_log,
+        access_log_format=LOG_FORMAT,
+        max_line_size=LINE_LIMIT,
+        max_field_size=LINE_LIMIT,
+    )
+    server = await loop.create_server(connection, settings.host, settings.port, reuse_address=True)
+    host, port = server.sockets[0].getsockname()[:2]
+    try:
+        yield host, port
+    finally:
+        server.close()
+        await runner.cleanup()

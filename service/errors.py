@@ -1,0 +1,126 @@
+"""Every error becomes a status and a body here, once (reference sections 8.1 and 8.4)."""
+
+import html
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from drivers.errors import (
+    ImageIdTaken,
+    ImageNotFound,
+    MemberExists,
+    MemberNotFound,
+    QuotaExceeded,
+    RevisionConflict,
+    StoreUnavailable,
+    UnknownMarker,
+)
+from service.negotiation import preferred
+from service.policy.gates import PolicyForbids
+from service.refusals import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    NotFound,
+    PreconditionFailed,
+    Refusal,
+    Unauthorized,
+    UnsupportedMediaType,
+)
+from service.request_id import request_id_of
+from service.tokens.protocol import IdentityUnavailable
+
+logger = logging.getLogger(__name__)
+
+
+STATUS: Mapping[type[Exception], int] = MappingProxyType(
+    {
+        BadRequest: 400,
+        UnknownMarker: 400,
+        Unauthorized: 401,
+        Forbidden: 403,
+        PolicyForbids: 403,
+        NotFound: 404,
+        ImageNotFound: 404,
+        MemberNotFound: 404,
+        Conflict: 409,
+        ImageIdTaken: 409,
+        MemberExists: 409,
+        RevisionConflict: 409,
+        PreconditionFailed: 412,
+        QuotaExceeded: 413,
+        UnsupportedMediaType: 415,
+        StoreUnavailable: 503,
+        IdentityUnavailable: 503,
+    }
+)
+
+TEXTS: Mapping[int, str] = MappingProxyType(
+    {
+        404: "The resource could not be found.",
+        500: "The service failed in a way it did not expect; its log has the details under the request id.",
+    }
+)
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """An error as JSON: `code` is the status line, `title` its words, `message` ends as Glance's do."""
+
+    message: str
+    code: str
+    title: str
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let no exception pass: what is in the table gets its status, the framework's keep theirs, the rest is a 500."""
+    try:
+        return await handler(request)
+    except web.HTTPMethodNotAllowed as error:
+        text = f"The method {error.method} is not allowed for this resource."
+        return error_response(request, 405, text, {"Allow": allow_header(error.allowed_methods)})
+    except web.HTTPException as error:
+        return error_response(request, error.status, TEXTS.get(error.status, error.text or error.reason))
+    except Exception as error:  # noqa: BLE001 - the outermost net, and the only one
+        return _translated(request, error)
+
+
+def _translated(request: web.Request, error: Exception) -> web.Response:
+    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+    if status == 500:
+        logger.error("%s %s failed, %s", request.method, request.path, request_id_of(request), exc_info=error)
+        return error_response(request, 500, TEXTS[500])
+    if status == 503:
+        logger.error("%s %s: %s", request.method, request.path, error)
+    return error_response(request, status, str(error), error.headers if isinstance(error, Refusal) else None)
+
+
+def error_response(
+    request: web.BaseRequest, status: int, text: str, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Say an error in the shape that the request's `Accept` asks for: plain text, HTML or JSON."""
+    title = HTTPStatus(status).phrase
+    shape = preferred(request.headers.get("Accept"), ("text/html", "application/json"))
+    if shape == "application/json":
+        body = msgspec.json.encode(ErrorBody(f"{text}<br /><br />\n\n\n", f"{status} {title}", title))
+        return web.Response(status=status, body=body, content_type=shape, headers=headers)
+    page = _html(status, title, text) if shape == "text/html" else f"{status} {title}\n\n{text}\n\n   "
+    return web.Response(status=status, text=page, content_type=shape or "text/plain", charset="UTF-8", headers=headers)
+
+
+def _html(status: int, title: str, text: str) -> str:
+    return (
+        f"<html>\n <head>\n  <title>{status} {title}</title>\n </head>\n <body>\n  <h1>{status} {title}</h1>\n"
+        f"  {html.escape(text)}<br /><br />\n\n\n\n </body>\n</html>"
+    )
+
+
+def allow_header(methods: set[str]) -> str:
+    """Order methods as clients of Glance know them, what we added last (reference section 8.5)."""
+    order = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
+    return ", ".join(method for method in order if method in methods)

@@ -1,0 +1,1 @@
+"""What each route does: one file per noun, each handler a screen."""

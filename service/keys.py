@@ -1,0 +1,32 @@
+"""Everything a handler may reach for, by typed key."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from aiohttp import web
+
+from drivers.protocol import ImageStore
+from service.caller import Caller
+from service.openapi.page import PageFile
+from service.policy.engine import Policy
+from service.rules import Rules
+from service.settings import Settings
+from service.tokens.protocol import TokenVerifier
+from service.validation import ImageSchema
+
+SETTINGS: web.AppKey[Settings] = web.AppKey("SETTINGS", Settings)
+STORE: web.AppKey[ImageStore] = web.AppKey("STORE")
+POLICY: web.AppKey[Policy] = web.AppKey("POLICY", Policy)
+VERIFIER: web.AppKey[TokenVerifier] = web.AppKey("VERIFIER")
+RULES: web.AppKey[Rules] = web.AppKey("RULES", Rules)
+IMAGE_SCHEMA: web.AppKey[ImageSchema] = web.AppKey("IMAGE_SCHEMA", ImageSchema)
+CLOCK: web.AppKey[Callable[[], datetime]] = web.AppKey("CLOCK")
+NEW_IMAGE_ID: web.AppKey[Callable[[], str]] = web.AppKey("NEW_IMAGE_ID")
+NEW_REQUEST_ID: web.AppKey[Callable[[], str]] = web.AppKey("NEW_REQUEST_ID")
+DRAINING: web.AppKey[asyncio.Event] = web.AppKey("DRAINING", asyncio.Event)
+SCHEMAS: web.AppKey[Mapping[str, bytes]] = web.AppKey("SCHEMAS")
+DOCUMENT: web.AppKey[bytes] = web.AppKey("DOCUMENT", bytes)
+PAGE_FILES: web.AppKey[Mapping[str, PageFile]] = web.AppKey("PAGE_FILES")
+
+CALLER: web.RequestKey[Caller] = web.RequestKey("CALLER", Caller)

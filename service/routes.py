@@ -1,0 +1,70 @@
+"""The whole API as one table: method, path, handler, documentation, the rule it asks, and whether a body may come."""
+
+from typing import NamedTuple
+
+from aiohttp.typedefs import Handler
+
+from service.handlers import actions, docs, health, images, members, schemas, tags, versions
+from service.openapi.docs import SHOW_DOCUMENT, SHOW_FILE, SHOW_PAGE
+from service.openapi.health import LIVE, READY
+from service.openapi.images import (
+    ADD_TAG,
+    CREATE_IMAGE,
+    DEACTIVATE_IMAGE,
+    DELETE_IMAGE,
+    HEAD_IMAGE,
+    LIST_IMAGES,
+    REACTIVATE_IMAGE,
+    REMOVE_TAG,
+    SHOW_IMAGE,
+    UPDATE_IMAGE,
+)
+from service.openapi.members import ADD_MEMBER, LIST_MEMBERS, REMOVE_MEMBER, SHOW_MEMBER, UPDATE_MEMBER
+from service.openapi.operation import Operation
+from service.openapi.schemas import SHOW_SCHEMA
+from service.openapi.versions import CHOOSE_VERSION, LIST_VERSIONS, LIST_VERSIONS_BELOW, REDIRECT
+
+
+class Route(NamedTuple):
+    """One operation. `path` is below `/v2` unless `open`, which means anybody may call it, token or not.
+
+    `rule` is the policy rule that the handler asks; None where a valid token is enough.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    doc: Operation
+    rule: str | None = None
+    body: bool = False
+    open: bool = False
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/images/{image_id}", images.show, SHOW_IMAGE, "get_image"),
+    Route("HEAD", "/images/{image_id}", images.show, HEAD_IMAGE, "get_image"),
+    Route("GET", "/images", images.index, LIST_IMAGES, "get_images", body=True),
+    Route("POST", "/images", images.create, CREATE_IMAGE, "add_image", body=True),
+    Route("PATCH", "/images/{image_id}", images.update, UPDATE_IMAGE, "modify_image", body=True),
+    Route("DELETE", "/images/{image_id}", images.delete, DELETE_IMAGE, "delete_image"),
+    Route("POST", "/images/{image_id}/actions/deactivate", actions.deactivate, DEACTIVATE_IMAGE, "deactivate"),
+    Route("POST", "/images/{image_id}/actions/reactivate", actions.reactivate, REACTIVATE_IMAGE, "reactivate"),
+    Route("PUT", "/images/{image_id}/tags/{tag}", tags.add, ADD_TAG, "modify_image"),
+    Route("DELETE", "/images/{image_id}/tags/{tag}", tags.remove, REMOVE_TAG, "modify_image"),
+    Route("POST", "/images/{image_id}/members", members.add, ADD_MEMBER, "add_member", body=True),
+    Route("GET", "/images/{image_id}/members", members.index, LIST_MEMBERS, "get_members"),
+    Route("GET", "/images/{image_id}/members/{member_id}", members.show, SHOW_MEMBER, "get_member"),
+    Route("PUT", "/images/{image_id}/members/{member_id}", members.update, UPDATE_MEMBER, "get_member", body=True),
+    Route("DELETE", "/images/{image_id}/members/{member_id}", members.remove, REMOVE_MEMBER, "get_member"),
+    Route("GET", "/schemas/{name}", schemas.show, SHOW_SCHEMA),
+    Route("GET", "", versions.redirect, REDIRECT),
+    Route("*", "/", versions.multiple_choices, CHOOSE_VERSION, body=True, open=True),
+    Route("*", "/versions", versions.versions, LIST_VERSIONS, body=True, open=True),
+    Route("*", "/versions/{tail:.*}", versions.versions, LIST_VERSIONS_BELOW, body=True, open=True),
+    Route("GET", "/healthcheck", health.live, LIVE, open=True),
+    Route("GET", "/livez", health.live, LIVE, open=True),
+    Route("GET", "/readyz", health.ready, READY, open=True),
+    Route("GET", "/docs", docs.page, SHOW_PAGE, open=True),
+    Route("GET", "/docs/{file}", docs.file, SHOW_FILE, open=True),
+    Route("GET", "/openapi.json", docs.document, SHOW_DOCUMENT, open=True),
+)

@@ -1,0 +1,228 @@
+"""Every setting of the service: one frozen struct, a sentence per field, read from `VITRINE_*` variables."""
+
+import difflib
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+PREFIX = "VITRINE_"
+
+
+class SettingsError(Exception):
+    """A setting is unknown, malformed or missing; the text names the variable and never shows a secret's value."""
+
+
+class Secret:
+    """Text that must not be printed: `str()` and `repr()` hide it, `reveal()` gives it to the one who needs it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Give the text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+Count = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+# Without a user and password: these URLs are told to clients.
+HttpUrl = Annotated[str, Meta(pattern="^https?://[^/@?#]+(/[^@]*)?$")]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator may choose; a field `x_y` is read from `VITRINE_X_Y`, lists are separated by commas."""
+
+    host: Annotated[str, Meta(description="Address to listen on; the container image sets `0.0.0.0`.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")] = 9292
+    public_endpoint: Annotated[
+        HttpUrl | None, Meta(description="Base URL in the version list, when clients reach the service by another one.")
+    ] = None
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="The least severe log lines to write.")
+    ] = "info"
+    access_log: Annotated[bool, Meta(description="Write one line per request, not only for failed ones.")] = False
+    drain_seconds: Annotated[
+        Seconds, Meta(description="How long running requests may go on after a stop was asked for.")
+    ] = 30.0
+    unready_seconds: Annotated[
+        float,
+        Meta(ge=0, description="How long `/readyz` says no before a stop, while requests are still accepted."),
+    ] = 0.0
+
+    store: Annotated[
+        Secret, Meta(description="Where records live: `memory://` or `postgresql://user:password@host/database`.")
+    ] = Secret("memory://")
+    store_pool: Annotated[Count, Meta(description="Most connections a process keeps to the database.")] = 10
+    store_timeout: Annotated[
+        Seconds, Meta(description="Seconds the database may take over one statement before the answer is 503.")
+    ] = 5.0
+
+    tokens: Annotated[
+        Literal["keystone", "static"], Meta(description="Who verifies tokens: Keystone, or a file of tokens.")
+    ] = "keystone"
+    tokens_file: Annotated[
+        str | None, Meta(description="With `static`: the YAML file of tokens and the identities they stand for.")
+    ] = None
+    token_cache_seconds: Annotated[
+        Seconds, Meta(description="How long a verified token is trusted before Keystone is asked again.")
+    ] = 60.0
+    token_cache_size: Annotated[Count, Meta(description="Most tokens remembered at a time.")] = 10_000
+    service_token_roles: Annotated[
+        tuple[str, ...], Meta(description="Roles of which an `X-Service-Token` needs one to vouch for expired tokens.")
+    ] = ("service",)
+
+    keystone_url: Annotated[
+        HttpUrl | None, Meta(description="With `keystone`: its base URL, with or without `/v3`.")
+    ] = None
+    www_authenticate_uri: Annotated[
+        HttpUrl | None, Meta(description="Keystone's URL as clients know it, told in 401; default `KEYSTONE_URL`.")
+    ] = None
+    keystone_timeout: Annotated[
+        Seconds, Meta(description="Seconds Keystone may take to verify a token before the answer is 503.")
+    ] = 5.0
+    keystone_username: Annotated[str | None, Meta(description="The service's own user, with a password.")] = None
+    keystone_password: Annotated[Secret | None, Meta(description="The password of that user.")] = None
+    keystone_user_domain: Annotated[str, Meta(description="The name of the domain of that user.")] = "Default"
+    keystone_project: Annotated[str, Meta(description="The project that user works in.")] = "service"
+    keystone_project_domain: Annotated[str, Meta(description="The name of the domain of that project.")] = "Default"
+    keystone_application_credential_id: Annotated[
+        str | None, Meta(description="An application credential of the service, instead of user and password.")
+    ] = None
+    keystone_application_credential_secret: Annotated[
+        Secret | None, Meta(description="The secret of that application credential.")
+    ] = None
+
+    policy_file: Annotated[
+        str | None, Meta(description="A `policy.yaml` of rules that override the defaults; reloaded when it changes.")
+    ] = None
+    show_image_direct_url: Annotated[
+        bool, Meta(description="Show `direct_url` to callers who pass `get_image_location`.")
+    ] = False
+    show_multiple_locations: Annotated[
+        bool, Meta(description="Show `locations` to callers who pass `get_image_location`.")
+    ] = False
+    multi_store: Annotated[
+        bool, Meta(description="Show `stores` to callers who pass `get_image_location`, and list the API minors of it.")
+    ] = False
+    limit_param_default: Annotated[
+        Count, Meta(description="Images on a page of the list, where no `limit` is sent.")
+    ] = 25
+    api_limit_max: Annotated[Count, Meta(description="Most images on a page of the list, whatever `limit` says.")] = (
+        1000
+    )
+    image_property_quota: Annotated[
+        int, Meta(description="Most additional properties of an image; a negative number means any.")
+    ] = 128
+    image_tag_quota: Annotated[int, Meta(description="Most tags of an image; a negative number means any.")] = 128
+    image_member_quota: Annotated[int, Meta(description="Most members of an image; a negative number means any.")] = 128
+    body_limit: Annotated[Count, Meta(description="Most bytes of a JSON body; a longer one is answered with 413.")] = (
+        4_194_304
+    )
+    image_schema_file: Annotated[
+        str | None, Meta(description="A `schema-image.json` that describes additional properties, checked on writes.")
+    ] = None
+    container_formats: Annotated[tuple[str, ...], Meta(description="Container formats an image may have.")] = (
+        "ami",
+        "ari",
+        "aki",
+        "bare",
+        "ovf",
+        "ova",
+        "docker",
+        "compressed",
+    )
+    disk_formats: Annotated[tuple[str, ...], Meta(description="Disk formats an image may have.")] = (
+        "ami",
+        "ari",
+        "aki",
+        "vhd",
+        "vhdx",
+        "vmdk",
+        "raw",
+        "qcow2",
+        "vdi",
+        "iso",
+        "ploop",
+    )
+
+
+class Setting(typing.NamedTuple):
+    """One setting as people meet it: its variable, its default as text, and the sentence that explains it."""
+
+    variable: str
+    default: str
+    sentence: str
+
+
+def describe_settings() -> Iterator[Setting]:
+    """List every setting in the order of the struct; the README's table is this list."""
+    hints = typing.get_type_hints(Settings, include_extras=True)
+    defaults = msgspec.structs.asdict(Settings())
+    for name, hint in hints.items():
+        sentences = [meta.description for meta in typing.get_args(hint)[1:] if meta.description]
+        yield Setting(_variable(name), _default_text(defaults[name]), sentences[-1])
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings from an environment; an empty variable counts as unset.
+
+    Raises SettingsError for an unknown name or a malformed value. That settings which need each other are all there
+    is checked where they are used, so that `vitrine migrate` needs no Keystone.
+    """
+    types = {_variable(field.name): field for field in msgspec.structs.fields(Settings)}
+    chosen: dict[str, Any] = {}
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX):
+            continue
+        if variable not in types:
+            raise SettingsError(f"{variable} is not a setting.{_suggestion(variable, list(types))}")
+        if text:
+            field = types[variable]
+            chosen[field.name] = _convert(variable, text, field.type)
+    return Settings(**chosen)
+
+
+def _convert(variable: str, text: str, kind: Any) -> Any:
+    lists = typing.get_origin(_plain(kind)) is tuple
+    value = [item.strip() for item in text.split(",") if item.strip()] if lists else text
+    try:
+        return msgspec.convert(value, kind, strict=False, dec_hook=_secret)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{variable} is malformed: {error}.") from None
+
+
+def _plain(kind: Any) -> Any:
+    return typing.get_args(kind)[0] if typing.get_origin(kind) is Annotated else kind
+
+
+def _secret(kind: type, value: Any) -> Any:
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    raise msgspec.ValidationError(f"Expected `{kind.__name__}`")
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _suggestion(variable: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(variable, known, n=1)
+    return f" Did you mean {close[0]}?" if close else " The README lists all settings."
+
+
+def _default_text(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)

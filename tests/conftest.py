@@ -1,0 +1,106 @@
+"""What several test modules share: a migrated database of one's own, a store of each kind, a client."""
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Any
+
+import asyncpg
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp.plugin import AiohttpClient
+
+from drivers.postgres.migrations import migrate
+from drivers.protocol import ImageStore
+from drivers.registry import open_store
+from service.app import make_app
+from service.policy.engine import Policy, load_policy
+from service.settings import Settings
+from service.tokens.protocol import TokenVerifier
+from tests.callers import people
+from tests.postgres import running_postgres, with_database
+
+Client = TestClient[web.Request, web.Application]
+Connect = Callable[..., Awaitable[Client]]
+
+TEMPLATE = "vitrine_template"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Give the URL of a PostgreSQL server for the whole run."""
+    with running_postgres() as url:
+        yield url
+
+
+@pytest.fixture
+async def empty_database(postgres_server: str) -> AsyncIterator[str]:
+    """Give the URL of a new database without any table."""
+    async with _database(postgres_server, "template0") as url:
+        yield url
+
+
+@pytest.fixture
+async def database(postgres_server: str) -> AsyncIterator[str]:
+    """Give the URL of a new database with the current schema, copied from one that was migrated once."""
+    await _ensure_template(postgres_server)
+    async with _database(postgres_server, TEMPLATE) as url:
+        yield url
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """Give the URL of an empty store; a test that asks for it runs once with each driver."""
+    return "memory://" if request.param == "memory" else str(request.getfixturevalue("database"))
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[ImageStore]:
+    """Give an empty store of either driver."""
+    store = await open_store(store_url)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def connect(aiohttp_client: AiohttpClient, store: ImageStore) -> Connect:
+    """Give a function that starts the application on `store` and connects to it; its arguments are settings."""
+
+    async def connect(verifier: TokenVerifier | None = None, policy: Policy | None = None, **settings: Any) -> Client:
+        verifier, policy = verifier or people(), policy or load_policy(None)
+        return await aiohttp_client(make_app(Settings(**settings), store, verifier, policy, Random(1)))
+
+    return connect
+
+
+@pytest.fixture
+async def client(connect: Connect) -> Client:
+    """Give a client of the application with default settings."""
+    return await connect()
+
+
+@asynccontextmanager
+async def _database(server: str, template: str) -> AsyncIterator[str]:
+    name = f"vitrine_{secrets.token_hex(8)}"
+    await _on_server(server, f'create database "{name}" template "{template}"')
+    try:
+        yield with_database(server, name)
+    finally:
+        await _on_server(server, f'drop database "{name}" with (force)')
+
+
+async def _ensure_template(server: str) -> None:
+    if await _on_server(server, f"select 1 from pg_database where datname = '{TEMPLATE}'"):
+        return
+    await _on_server(server, f'create database "{TEMPLATE}" template template0')
+    await migrate(with_database(server, TEMPLATE))
+
+
+async def _on_server(server: str, statement: str) -> object:
+    connection = await asyncpg.connect(server)
+    try:
+        return await connection.fetchval(statement)
+    finally:
+        await connection.close()

@@ -1,0 +1,210 @@
+"""The command as people run it: it starts, says what is wrong, survives bad bytes and stops without loss."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from aiohttp import ClientSession
+
+from drivers.registry import open_store
+from service.connection import LINE_LIMIT
+from tests.conformance import ONE, image
+from tests.processes import environment, serving, vitrine
+
+TOKENS = "- {token: token-of-ann, user_id: ann, project_id: p1, roles: [member, reader]}\n"
+ANN = {"X-Auth-Token": "token-of-ann"}
+
+
+@pytest.fixture
+def tokens_file(tmp_path: Path) -> str:
+    """Give the path of a file with one token."""
+    path = tmp_path / "tokens.yaml"
+    path.write_text(TOKENS)
+    return str(path)
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[ClientSession]:
+    """Give an HTTP client."""
+    async with ClientSession() as session:
+        yield session
+
+
+async def test_serve_shows_an_image_from_a_migrated_database(
+    empty_database: str, tokens_file: str, session: ClientSession
+) -> None:
+    async with serving(tokens="static", tokens_file=tokens_file, store=empty_database) as (_, base):
+        async with session.get(f"{base}/readyz") as response:
+            assert response.status == 503
+            assert "vitrine migrate" in await response.text()
+        assert (await vitrine("migrate", env=environment(store=empty_database)))[0] == 0
+        async with session.get(f"{base}/readyz") as response:
+            assert response.status == 200
+        store = await open_store(empty_database)
+        await store.add(image(name="real"))
+        await store.close()
+        async with session.get(f"{base}/v2/images/{ONE}", headers=ANN) as response:
+            assert (await response.json())["name"] == "real"
+
+
+async def test_a_stop_lets_running_requests_finish(database: str, tokens_file: str, session: ClientSession) -> None:
+    store = await open_store(database)
+    await store.add(image())
+    await store.close()
+    blocker = await asyncpg.connect(database)
+    async with serving(tokens="static", tokens_file=tokens_file, store=database, store_timeout="30") as (process, base):
+        async with blocker.transaction():
+            await blocker.execute("lock table images")
+            running = asyncio.ensure_future(session.get(f"{base}/v2/images/{ONE}", headers=ANN))
+            await _waiting_for_a_lock(database)
+            process.send_signal(signal.SIGTERM)
+            await _refuses_connections(base)
+        assert (await running).status == 200
+        assert await process.wait() == 0
+    await blocker.close()
+
+
+async def _waiting_for_a_lock(database: str) -> None:
+    connection = await asyncpg.connect(database)
+    query = "select count(*) from pg_stat_activity where application_name = 'vitrine' and wait_event_type = 'Lock'"
+    while not await connection.fetchval(query):  # noqa: ASYNC110 - the event is in the database
+        await asyncio.sleep(0.01)
+    await connection.close()
+
+
+async def _refuses_connections(base: str) -> None:
+    host, port = base.removeprefix("http://").split(":")
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except ConnectionRefusedError:
+            return
+        writer.close()
+        await asyncio.sleep(0.01)
+
+
+async def test_before_a_stop_readiness_goes_first(tokens_file: str, session: ClientSession) -> None:
+    async with serving(tokens="static", tokens_file=tokens_file, unready_seconds="60") as (process, base):
+        process.send_signal(signal.SIGTERM)
+        while True:
+            async with session.get(f"{base}/readyz") as response:
+                if response.status == 503:
+                    break
+            await asyncio.sleep(0.01)
+        async with session.get(f"{base}/v2/images/{ONE}", headers=ANN) as response:
+            assert response.status == 404
+
+
+async def _raw(base: str, request: bytes) -> bytes:
+    host, port = base.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(request)
+    try:
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /v2/images/x HTTP/1.1\r\nHost: x\r\nX-Auth-Token: " + b"secret" * 200_000 + b"\r\n\r\n",
+        b"GET /v2/images/" + b"secret" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v2/images/\xff\xfe secret HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v2/images/x HTTP/1.1\r\nHost: x\r\nsecret\0: secret\r\n\r\n",
+        b"secret secret secret\r\n\r\n",
+        b"GET /v2/images/x HTTP/1.1\r\nHost: x\r\nContent-Length: secret\r\n\r\n",
+    ],
+    ids=["a token of a megabyte", "a long path", "bytes that are no text", "a NUL in a header", "no HTTP", "no length"],
+)
+async def test_what_is_no_http_is_a_400_that_repeats_nothing(tokens_file: str, request_: bytes) -> None:
+    async with serving(tokens="static", tokens_file=tokens_file) as (process, base):
+        answer = await _raw(base, request_)
+        assert answer.split(b"\r\n")[0].endswith(b" 400 Bad Request")
+        assert b"400 Bad Request\n\n" in answer
+        assert b"secret" not in answer
+        assert b"Traceback" not in answer
+        process.terminate()
+        _, errors = await process.communicate()
+        assert b"secret" not in errors
+
+
+async def test_headers_up_to_the_limit_are_read(tokens_file: str, session: ClientSession) -> None:
+    async with serving(tokens="static", tokens_file=tokens_file) as (_, base):
+        headers = {"X-Auth-Token": "x" * (LINE_LIMIT - 100)}
+        async with session.get(f"{base}/v2/images/x", headers=headers) as response:
+            assert response.status == 401
+
+
+async def test_the_access_log_names_the_request_and_no_token(tokens_file: str, session: ClientSession) -> None:
+    async with serving(tokens="static", tokens_file=tokens_file, access_log="true") as (process, base):
+        headers = ANN | {"X-Openstack-Request-Id": "req-seek-me"}
+        async with session.get(f"{base}/v2/images/x", headers=headers) as response:
+            assert response.status == 404
+        process.terminate()
+        _, errors = await process.communicate()
+    assert b'"GET /v2/images/x HTTP/1.1" 404' in errors
+    assert b"req-seek-me" in errors
+    assert b"token-of-ann" not in errors
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({}, "VITRINE_KEYSTONE_URL"),
+        ({"tokens": "static"}, "VITRINE_TOKENS_FILE"),
+        ({"tokens": "static", "tokens_file": "/nowhere.yaml"}, "/nowhere.yaml"),
+        ({"keystone_url": "http://k", "keystone_username": "u"}, "VITRINE_KEYSTONE_PASSWORD"),
+        ({"keystone_url": "http://k", "keystone_application_credential_id": "i"}, "CREDENTIAL_SECRET"),
+        ({"port": "many"}, "VITRINE_PORT"),
+        ({"prot": "1"}, "VITRINE_PORT"),
+        ({"policy_file": "/nowhere.yaml"}, "/nowhere.yaml"),
+        ({"store": "mongodb://u:hunter2@h/d"}, "postgresql"),
+    ],
+)
+async def test_a_start_that_cannot_work_says_why_in_one_line(
+    tokens_file: str, settings: dict[str, str], named: str
+) -> None:
+    good: dict[str, str] = {"tokens": "static", "tokens_file": tokens_file}
+    needs_good = {"port", "prot", "policy_file", "store"} & settings.keys()
+    code, output, errors = await vitrine("serve", env=environment(**(good | settings if needs_good else settings)))
+    assert (code, output) == (1, "")
+    assert errors.startswith("vitrine: ")
+    assert errors.count("\n") == 1
+    assert named in errors
+    assert "hunter2" not in errors
+
+
+async def test_a_port_in_use_says_so(tokens_file: str, session: ClientSession) -> None:
+    async with serving(tokens="static", tokens_file=tokens_file) as (_, base):
+        taken = environment(tokens="static", tokens_file=tokens_file, port=base.rsplit(":", 1)[1])
+        code, _, errors = await vitrine("serve", env=taken)
+    assert code == 1
+    assert "in use" in errors
+
+
+async def test_the_demo_prints_the_command_that_shows_its_image(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        "vitrine", "demo", "--port", "0", stdout=asyncio.subprocess.PIPE, env=environment()
+    )
+    assert process.stdout is not None
+    try:
+        curl = await _line_with(process.stdout, "curl")
+        shell = await asyncio.create_subprocess_shell(curl, stdout=asyncio.subprocess.PIPE)
+        shown, _ = await shell.communicate()
+    finally:
+        process.terminate()
+        await process.communicate()
+    assert b'"name":"cirros"' in shown
+    assert b'"direct_url":"file:///mnt/vstorage/' in shown
+
+
+async def _line_with(stream: Any, word: str) -> str:
+    async for line in stream:
+        if word in line.decode():
+            return str(line.decode())
+    raise AssertionError(word)

@@ -1,0 +1,74 @@
+"""The route table: no route without its rule, none without a token, none that is not checked."""
+
+import re
+
+import pytest
+
+from drivers.memory import MemoryStore
+from service.caller import Caller
+from service.policy.defaults import RULES
+from service.policy.engine import Policy
+from service.policy.language import Target
+from service.routes import ROUTES, Route
+from tests.callers import by
+from tests.conformance import ONE, image
+from tests.conftest import Connect
+
+CLOSED = [route for route in ROUTES if not route.open]
+RULED = [route for route in CLOSED if route.rule]
+
+
+def name(route: Route) -> str:
+    """Name a route in the report."""
+    return f"{route.method} {route.path}"
+
+
+def path(route: Route) -> str:
+    """Fill the path's braces, so that the router finds the route."""
+    return "/v2" + re.sub(r"{\w+}", ONE, route.path)
+
+
+@pytest.fixture
+def store_url() -> str:
+    """Routes are the same above every driver, so one will do."""
+    return "memory://"
+
+
+class DenyAll(Policy):
+    """A policy that lets nobody do anything, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.asked: list[str] = []
+
+    def allows(self, rule: str, caller: Caller, target: Target) -> bool:
+        self.asked.append(rule)
+        return False
+
+    def is_admin(self, caller: Caller) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("route", RULED, ids=name)
+async def test_every_route_asks_the_rule_it_declares(connect: Connect, store: MemoryStore, route: Route) -> None:
+    await store.add(image())
+    policy = DenyAll()
+    client = await connect(policy=policy)
+    response = await client.request(route.method, path(route), headers=by("ann"))
+    assert response.status in {403, 404}
+    assert route.rule in policy.asked
+
+
+@pytest.mark.parametrize("route", CLOSED, ids=name)
+async def test_every_closed_route_needs_a_token(connect: Connect, route: Route) -> None:
+    client = await connect()
+    response = await client.request(route.method, path(route))
+    assert response.status == 401
+
+
+def test_every_rule_a_route_declares_has_a_default() -> None:
+    assert {route.rule for route in RULED} <= {rule.name for rule in RULES}
+
+
+def test_routes_without_a_rule_are_the_ones_the_reference_leaves_open_to_any_token() -> None:
+    assert {route.path for route in CLOSED if route.rule is None} == {"", "/schemas/{name}"}
