@@ -1,4 +1,4 @@
-"""How an image is said: the record as JSON, hidden fields absent, empty ones null, properties merged here only."""
+"""How an image is said (reference section 3): hidden fields absent, empty ones null, properties merged here only."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -10,6 +10,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from drivers.records import Image, Location, Status, Visibility
 
+# msgspec says of a Literal only its values, and pages then show it as of any type.
+TEXT = {"type": "string"}
 Time = Annotated[
     datetime, Meta(tz=True, description="UTC, whole seconds: `2020-01-28T12:58:17Z`", examples=["2020-01-28T12:58:17Z"])
 ]
@@ -33,7 +35,7 @@ class LocationBody(msgspec.Struct, frozen=True):
 
 
 class ImageBody(msgspec.Struct, frozen=True, kw_only=True):
-    """An image (reference section 3); additional properties stand beside these fields, each a string.
+    """An image; additional properties stand beside these fields, each a string.
 
     `direct_url`, `locations` and `stores` are there only when the operator's options and the policy
     `get_image_location` show them.
@@ -41,8 +43,8 @@ class ImageBody(msgspec.Struct, frozen=True, kw_only=True):
 
     id: Annotated[str, Meta(description="The image's UUID.")]
     name: Annotated[str | None, Meta(description="At most 255 characters; not unique.")]
-    status: Annotated[Status, Meta(description="Where the image is in its life.")]
-    visibility: Annotated[Visibility, Meta(description="Who may see the image.")]
+    status: Annotated[Status, Meta(description="Where the image is in its life.", extra_json_schema=TEXT)]
+    visibility: Annotated[Visibility, Meta(description="Who may see the image.", extra_json_schema=TEXT)]
     protected: Annotated[bool, Meta(description="Whether the image is safe from deletion.")]
     os_hidden: Annotated[bool, Meta(description="Whether the image is left out of the default list.")]
     owner: Annotated[str | None, Meta(description="The project that owns the image.")]

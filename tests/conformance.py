@@ -1,8 +1,9 @@
 """The ImageStore contract as tests; a driver's own test module is a fixture that opens it."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from msgspec.structs import replace
@@ -14,9 +15,11 @@ from drivers.errors import (
     MemberNotFound,
     QuotaExceeded,
     RevisionConflict,
+    UnknownMarker,
 )
 from drivers.protocol import ImageStore
-from drivers.records import Image, Location, Member, Usage, View
+from drivers.query import Filter, ImageQuery, Order
+from drivers.records import Image, Location, Member, MemberStatus, Usage, View, Visibility
 
 NOW = datetime(2026, 1, 28, 12, 58, 17, 123456, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -24,6 +27,9 @@ ONE = "c92d820c-50dc-4fd1-a0bc-2f1071487b67"
 TWO = "0a4d5b6e-1111-4222-8333-944444444444"
 NEVER = "ffffffff-ffff-4fff-bfff-ffffffffffff"
 UNLIMITED = -1
+VISIBILITIES = get_args(Visibility)
+MEMBER_STATUSES = get_args(MemberStatus)
+ADMIN = ImageQuery(project_id=None, is_admin=True, limit=1000)
 
 
 def image(image_id: str = ONE, **fields: Any) -> Image:
@@ -61,7 +67,372 @@ def member(member_id: str = "p2", image_id: str = ONE, **fields: Any) -> Member:
     return Member(**{"image_id": image_id, "member_id": member_id, "created_at": NOW, "updated_at": NOW, **fields})
 
 
-class StoreConformance:
+def ids(views: Sequence[View]) -> list[str]:
+    """Name the images of a page, in its order."""
+    return [view.image.id for view in views]
+
+
+def numbered(number: int) -> str:
+    """Make an id whose order is the number's."""
+    return f"00000000-0000-4000-8000-{number:012d}"
+
+
+async def fill(store: ImageStore, *images: dict[str, Any]) -> list[str]:
+    """Keep images of these fields, each a second younger than the one before, and give their ids."""
+    made = [
+        image(numbered(number), **{"created_at": NOW + timedelta(seconds=number), **fields})
+        for number, fields in enumerate(images)
+    ]
+    for each in made:
+        await store.add(each)
+    return [each.id for each in made]
+
+
+async def found(store: ImageStore, **query: Any) -> set[int]:
+    """Ask as an admin, and give the numbers of what is listed."""
+    views = await store.list_images(ImageQuery(**{"project_id": None, "is_admin": True, "limit": 1000, **query}))
+    return {int(view.image.id[-12:]) for view in views}
+
+
+class ListConformance:
+    """What every driver proves of `list_images`."""
+
+    @pytest.fixture
+    async def visible(self, store: ImageStore) -> dict[str, str]:
+        """Keep an image for every row of the matrix in reference section 3.5, named by what `p1` has to do with it."""
+        wished: dict[str, dict[str, Any]] = {
+            **{f"own {visibility}": {"visibility": visibility} for visibility in VISIBILITIES},
+            **{f"other {visibility}": {"visibility": visibility, "owner": "p2"} for visibility in VISIBILITIES},
+            **{f"nobody's {visibility}": {"visibility": visibility, "owner": None} for visibility in VISIBILITIES},
+            **{f"{status} {visibility}": {"visibility": visibility, "owner": "p2"}
+               for status in MEMBER_STATUSES for visibility in ("shared", "private")},
+            "own accepted shared": {"visibility": "shared"},
+        }  # fmt: skip
+        names = dict(zip(await fill(store, *wished.values()), wished, strict=True))
+        for image_id, name in names.items():
+            status = next((status for status in MEMBER_STATUSES if status in name), None)
+            if status:
+                await store.add_member(member("p1", image_id, status=status), quota=UNLIMITED)
+        return names
+
+    @pytest.mark.parametrize(
+        ("visibility", "listed"),
+        [
+            (None, {f"own {each}" for each in VISIBILITIES} | {"other public", "nobody's public"}),
+            ("public", {"own public", "other public", "nobody's public"}),
+            ("community", {"own community", "other community", "nobody's community"}),
+            ("private", {"own private"}),
+            ("shared", {"own shared"}),
+            (
+                "all",
+                {f"own {each}" for each in VISIBILITIES}
+                | {f"{whose} {each}" for whose in ("other", "nobody's") for each in ("public", "community")},
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("answer", [*MEMBER_STATUSES, "all"])
+    async def test_a_project_lists_what_it_owns_what_is_public_and_what_it_was_given(
+        self, store: ImageStore, visible: dict[str, str], visibility: Any, listed: set[str], answer: Any
+    ) -> None:
+        shared = {f"{status} shared" for status in MEMBER_STATUSES if answer in {status, "all"}}
+        expected = listed | (shared | {"own accepted shared"} if visibility in {None, "shared", "all"} else set())
+        query = ImageQuery(project_id="p1", visibility=visibility, member_status=answer, limit=1000)
+        assert {visible[image_id] for image_id in ids(await store.list_images(query))} == expected
+
+    @pytest.mark.parametrize("visibility", [None, "all", *VISIBILITIES])
+    async def test_an_admin_lists_all_but_others_community_images_unless_asked_for(
+        self, store: ImageStore, visible: dict[str, str], visibility: Any
+    ) -> None:
+        query = ImageQuery(project_id="p1", is_admin=True, visibility=visibility, member_status="pending", limit=1000)
+        expected = {
+            name
+            for name in visible.values()
+            if visibility in {"all", name.split()[-1]}
+            or (visibility is None and (name == "own community" or "community" not in name))
+        }
+        assert {visible[image_id] for image_id in ids(await store.list_images(query))} == expected
+
+    @pytest.mark.parametrize("project_id", [None, "", "\0", "\ud800"])
+    async def test_a_viewer_without_a_project_owns_nothing_and_is_given_nothing(
+        self, store: ImageStore, visible: dict[str, str], project_id: str | None
+    ) -> None:
+        query = ImageQuery(project_id=project_id, limit=1000)
+        assert {visible[each] for each in ids(await store.list_images(query))} == {
+            "own public",
+            "other public",
+            "nobody's public",
+        }
+        assert await store.list_images(ImageQuery(project_id=project_id, visibility="private")) == []
+
+    async def test_each_row_tells_the_viewers_membership(self, store: ImageStore, visible: dict[str, str]) -> None:
+        views = await store.list_images(ImageQuery(project_id="p1", member_status="all", limit=1000))
+        told = {visible[view.image.id]: view.member_status for view in views if view.member_status}
+        assert told == {
+            "own accepted shared": "accepted",
+            "pending shared": "pending",
+            "accepted shared": "accepted",
+            "rejected shared": "rejected",
+        }
+
+    async def test_a_row_is_the_record_with_its_locations_only_if_asked(self, store: ImageStore) -> None:
+        await store.add(full_image())
+        query = ImageQuery(project_id="p1", os_hidden=True, locations=True)
+        assert await store.list_images(query) == [View(full_image())]
+        assert await store.list_images(replace(query, locations=False)) == [View(replace(full_image(), locations=()))]
+
+    async def test_hidden_images_are_listed_only_alone(self, store: ImageStore) -> None:
+        await fill(store, {}, {"os_hidden": True})
+        assert await found(store) == {0}
+        assert await found(store, os_hidden=True) == {1}
+
+    async def test_what_left_the_catalogue_left_the_list(self, store: ImageStore) -> None:
+        first, second = await fill(store, {"visibility": "private"}, {"owner": "p2"})
+        await store.add_member(member("p1", second, status="accepted"), quota=UNLIMITED)
+        assert set(ids(await store.list_images(ImageQuery(project_id="p1")))) == {first, second}
+        await store.remove_member(second, "p1")
+        await store.delete(first, 1, LATER)
+        assert await store.list_images(ImageQuery(project_id="p1")) == []
+
+    async def test_a_list_after_a_write_shows_it(self, store: ImageStore) -> None:
+        (image_id,) = await fill(store, {"properties": {"a": "1"}, "tags": ("x",)})
+        saved = await store.save(
+            image(image_id, owner="p2", visibility="public", properties={"a": "2"}, tags=("y",), os_hidden=True)
+        )
+        asked = {"os_hidden": True, "properties": (("a", "2"),), "tags": ("y",), "visibility": "public"}
+        assert await found(store, **asked) == {0}
+        assert await found(store, **asked, project_id="p2", is_admin=False) == {0}
+        assert await found(store, properties=(("a", "1"),), os_hidden=True) == set()
+        assert await found(store, properties=(("a", "2"),)) == set()
+        await store.save(replace(saved, os_hidden=False, visibility="private"))
+        assert await found(store, properties=(("a", "2"),), tags=("y",), project_id="p2", is_admin=False) == {0}
+
+    @pytest.mark.parametrize(
+        ("condition", "expected"),
+        [
+            (Filter("name", "eq", "a"), {0}),
+            (Filter("name", "eq", ""), {2}),
+            (Filter("name", "in", ("a", "", "nothing")), {0, 2}),
+            (Filter("name", "in", ()), set()),
+            (Filter("name", "in", ("a", "\0", "\ud800")), {0}),
+            (Filter("name", "eq", "A"), set()),
+            (Filter("name", "eq", "\0"), set()),
+            (Filter("name", "eq", "\ud800"), set()),
+            (Filter("id", "eq", numbered(1)), {1}),
+            (Filter("id", "in", (numbered(1), numbered(2), "x")), {1, 2}),
+            (Filter("owner", "eq", "p2"), {1}),
+            (Filter("owner", "eq", "p1"), {0, 2}),
+            (Filter("status", "eq", "active"), {1}),
+            (Filter("disk_format", "in", ("raw", "iso")), {0}),
+            (Filter("container_format", "eq", "bare"), {0}),
+            (Filter("checksum", "eq", "c"), {1}),
+            (Filter("os_hash_algo", "eq", "sha512"), {1}),
+            (Filter("os_hash_value", "eq", "f"), {1}),
+            (Filter("protected", "eq", True), {1}),
+            (Filter("protected", "eq", False), {0, 2}),
+            (Filter("size", "eq", 5), {0}),
+            (Filter("size", "gte", 5), {0, 1}),
+            (Filter("size", "lte", 5), {0}),
+            (Filter("size", "gte", 10**30), set()),
+            (Filter("size", "lte", 10**30), {0, 1}),
+            (Filter("size", "eq", -(10**30)), set()),
+            (Filter("virtual_size", "gte", 0), {1}),
+            (Filter("min_disk", "gte", 0), {0, 1, 2}),
+            (Filter("min_ram", "eq", 7), {2}),
+        ],
+    )
+    async def test_a_filter_chooses_and_null_fulfils_none(
+        self, store: ImageStore, condition: Filter, expected: set[int]
+    ) -> None:
+        await fill(
+            store,
+            {"name": "a", "disk_format": "raw", "container_format": "bare", "size": 5},
+            {"owner": "p2", "status": "active", "checksum": "c", "os_hash_algo": "sha512", "os_hash_value": "f",
+             "protected": True, "size": 6, "virtual_size": 0},
+            {"name": "", "min_ram": 7},
+        )  # fmt: skip
+        assert await found(store, filters=(condition,)) == expected
+
+    @pytest.mark.parametrize("field", ["created_at", "updated_at"])
+    @pytest.mark.parametrize(
+        ("operator", "offset", "expected"),
+        [
+            ("eq", 0, {1}),
+            ("eq", 0.3, set()),
+            ("neq", 0, {0, 2}),
+            ("neq", 0.3, {0, 1, 2}),
+            ("gt", 0, {2}),
+            ("gt", -0.3, {1, 2}),
+            ("gt", 0.3, {2}),
+            ("gte", 0, {1, 2}),
+            ("gte", 0.3, {2}),
+            ("lt", 0, {0}),
+            ("lt", 0.3, {0, 1}),
+            ("lte", 0, {0, 1}),
+            ("lte", -0.3, {0}),
+        ],
+    )
+    async def test_times_compare_as_they_are_shown(
+        self, store: ImageStore, field: str, operator: Any, offset: float, expected: set[int]
+    ) -> None:
+        shown = NOW.replace(microsecond=0)
+        kept = [
+            shown - timedelta(microseconds=1),
+            shown + timedelta(microseconds=500_000),
+            shown + timedelta(seconds=1),
+        ]
+        await fill(store, *({"created_at": at, "updated_at": at} for at in kept))
+        asked = Filter(field, operator, shown + timedelta(seconds=offset))  # type: ignore[arg-type]
+        assert await found(store, filters=(asked,)) == expected
+
+    async def test_the_ends_of_the_calendar_can_be_asked_for(self, store: ImageStore) -> None:
+        await fill(store, {})
+        first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+        for late in (last, last.replace(microsecond=0)):
+            assert await found(store, filters=(Filter("created_at", "lte", late),)) == {0}
+            assert await found(store, filters=(Filter("created_at", "gt", late),)) == set()
+        assert await found(store, filters=(Filter("created_at", "gte", first),)) == {0}
+
+    @pytest.mark.parametrize(
+        ("asked", "expected"),
+        [
+            ({"properties": (("a", "1"),)}, {0, 1}),
+            ({"properties": (("a", "1"), ("b", "2"))}, {1}),
+            ({"properties": (("a", "1"), ("b", "1"))}, set()),
+            ({"properties": (("a", "1"), ("a", "2"))}, set()),
+            ({"properties": (("a", "x" * 100_000),)}, {3}),
+            ({"properties": (("", ""),)}, {2}),
+            ({"properties": (("name", "n"),)}, {2}),
+            ({"properties": (("a", "\0"),)}, set()),
+            ({"properties": (("\ud800", "1"),)}, set()),
+            ({"tags": ("t",)}, {0, 1}),
+            ({"tags": ("t", "u")}, {1}),
+            ({"tags": ("t", "t")}, {0, 1}),
+            ({"tags": ("",)}, {2}),
+            ({"tags": ("\0",)}, set()),
+            ({"tags": ("u",), "properties": (("b", "2"),), "filters": (Filter("name", "eq", "n"),)}, {1}),
+            ({"tags": ("u",), "properties": (("b", "2"),), "filters": (Filter("name", "eq", "m"),)}, set()),
+        ],
+    )
+    async def test_properties_and_tags_must_all_be_there(
+        self, store: ImageStore, asked: dict[str, Any], expected: set[int]
+    ) -> None:
+        await fill(
+            store,
+            {"properties": {"a": "1"}, "tags": ("t",)},
+            {"properties": {"a": "1", "b": "2"}, "tags": ("t", "u"), "name": "n"},
+            {"properties": {"": "", "name": "n"}, "tags": ("",)},
+            {"properties": {"a": "x" * 100_000}},
+        )
+        assert await found(store, **asked) == expected
+
+    @pytest.mark.parametrize(
+        ("sort", "expected"),
+        [
+            ((Order("created_at"),), [3, 2, 1, 0]),
+            ((Order("created_at", "asc"),), [0, 1, 2, 3]),
+            ((Order("name", "asc"),), [0, 1, 2, 3]),
+            ((Order("name"), Order("created_at", "asc")), [3, 2, 0, 1]),
+            ((Order("size", "asc"), Order("name", "desc")), [3, 1, 2, 0]),
+            ((Order("status"), Order("disk_format", "asc"), Order("updated_at")), [2, 1, 3, 0]),
+            ((Order("container_format", "asc"), Order("created_at")), [3, 2, 1, 0]),
+        ],
+    )
+    async def test_pages_come_in_the_order_asked_for(
+        self, store: ImageStore, sort: tuple[Order, ...], expected: list[int]
+    ) -> None:
+        made = await fill(
+            store,
+            {"name": None, "size": 7, "status": "active", "disk_format": "raw"},
+            {"name": "", "size": 0, "status": "queued"},
+            {"name": "Z", "size": 7, "status": "queued", "updated_at": LATER},
+            {"name": "a", "size": None, "status": "active", "disk_format": "iso"},
+        )
+        sort = (*sort, Order("id", "asc"))
+        for limit in (1, 2, 3, 10):
+            assert await walk(store, replace(ADMIN, sort=sort, limit=limit)) == [made[number] for number in expected]
+
+    async def test_images_of_one_moment_come_in_the_order_of_their_ids(self, store: ImageStore) -> None:
+        made = await fill(store, *({"created_at": NOW} for _ in range(5)))
+        assert await walk(store, replace(ADMIN, limit=2)) == made[::-1]
+
+    async def test_a_walk_meets_the_images_of_every_branch_once(
+        self, store: ImageStore, visible: dict[str, str]
+    ) -> None:
+        for limit in (1, 3, 1000):
+            query = ImageQuery(project_id="p1", visibility="all", member_status="all", limit=limit)
+            met = await walk(store, query)
+            assert met == sorted(set(met), reverse=True)
+            assert len(met) == 12
+
+    async def test_a_limit_of_nothing_lists_nothing(self, store: ImageStore) -> None:
+        (image_id,) = await fill(store, {})
+        assert await store.list_images(replace(ADMIN, limit=0)) == []
+        assert await store.list_images(replace(ADMIN, limit=0, marker=image_id)) == []
+
+    async def test_a_marker_need_not_be_listed_itself(self, store: ImageStore) -> None:
+        made = await fill(store, {"name": "a"}, {"name": "b"}, {"name": "a", "os_hidden": True}, {"name": "a"})
+        query = replace(ADMIN, filters=(Filter("name", "eq", "a"),))
+        assert ids(await store.list_images(replace(query, marker=made[1]))) == [made[0]]
+        assert ids(await store.list_images(replace(query, marker=made[2]))) == [made[0]]
+
+    @pytest.mark.parametrize("marker", ["", "x", NEVER, numbered(0).upper() + " ", "\0", "\ud800"])
+    async def test_a_marker_that_never_was_is_refused(self, store: ImageStore, marker: str) -> None:
+        await fill(store, {})
+        for limit in (0, 10):
+            with pytest.raises(UnknownMarker):
+                await store.list_images(replace(ADMIN, marker=marker, limit=limit))
+
+    async def test_a_marker_that_vanished_is_refused(self, store: ImageStore) -> None:
+        made = await fill(store, {}, {})
+        await store.delete(made[1], 1, LATER)
+        with pytest.raises(UnknownMarker):
+            await store.list_images(replace(ADMIN, marker=made[1]))
+
+    async def test_a_marker_is_refused_unless_the_viewer_may_know_of_it(
+        self, store: ImageStore, visible: dict[str, str]
+    ) -> None:
+        refused = set()
+        for image_id, name in visible.items():
+            assert await store.list_images(replace(ADMIN, marker=image_id)) is not None
+            try:
+                await store.list_images(ImageQuery(project_id="p1", marker=image_id))
+            except UnknownMarker:
+                refused.add(name)
+        assert refused == {"other shared", "other private", *(f"{status} private" for status in MEMBER_STATUSES)}
+
+    async def test_a_walk_among_writers_meets_what_was_there_throughout_once(self, store: ImageStore) -> None:
+        made = await fill(store, *({"visibility": "public"} for _ in range(60)))
+        doomed, staying = made[::3], {*made} - {*made[::3]}
+        walking = asyncio.create_task(walk(store, ImageQuery(project_id="p9", limit=4), pause=True))
+        for number, image_id in enumerate(doomed):
+            at = NOW + timedelta(seconds=3 * number, microseconds=1)
+            await store.add(image(numbered(1000 + number), visibility="public", created_at=at))
+            await store.delete(image_id, 1, LATER)
+            await asyncio.sleep(0)
+        met = await walking
+        assert len(met) == len({*met})
+        assert staying <= {*met}
+
+
+async def walk(store: ImageStore, query: ImageQuery, *, pause: bool = False) -> list[str]:
+    """Go from page to page until one comes short; where the marker has vanished, on from the one before it."""
+    met: list[str] = []
+    alive = 0
+    while True:
+        marker = met[alive - 1] if alive else None
+        try:
+            page = ids(await store.list_images(replace(query, marker=marker)))
+        except UnknownMarker:
+            alive -= 1
+            continue
+        met += page
+        alive = len(met)
+        if len(page) < query.limit:
+            return met
+        await asyncio.sleep(0.001 if pause else 0)
+
+
+class StoreConformance(ListConformance):
     """What every driver proves; a subclass gives the fixture `store`, freshly empty for each test."""
 
     async def test_an_open_store_is_ready(self, store: ImageStore) -> None:

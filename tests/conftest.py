@@ -1,5 +1,6 @@
 """What several test modules share: a migrated database of one's own, a store of each kind, a client."""
 
+import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -16,10 +17,12 @@ from drivers.postgres.migrations import migrate
 from drivers.protocol import ImageStore
 from drivers.registry import open_store
 from service.app import make_app
+from service.keys import DOCUMENT
 from service.policy.engine import Policy, load_policy
 from service.settings import Settings
 from service.tokens.protocol import TokenVerifier
 from tests.callers import people
+from tests.documented import answers_as_documented
 from tests.postgres import running_postgres, with_database
 
 Client = TestClient[web.Request, web.Application]
@@ -70,7 +73,8 @@ def connect(aiohttp_client: AiohttpClient, store: ImageStore) -> Connect:
 
     async def connect(verifier: TokenVerifier | None = None, policy: Policy | None = None, **settings: Any) -> Client:
         verifier, policy = verifier or people(), policy or load_policy(None)
-        return await aiohttp_client(make_app(Settings(**settings), store, verifier, policy, Random(1)))
+        app = make_app(Settings(**settings), store, verifier, policy, Random(1))
+        return await aiohttp_client(app, middlewares=(answers_as_documented(json.loads(app[DOCUMENT])),))
 
     return connect
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -187,9 +188,10 @@ async def test_a_port_in_use_says_so(tokens_file: str, session: ClientSession) -
     assert "in use" in errors
 
 
-async def test_the_demo_prints_the_command_that_shows_its_image(tmp_path: Path) -> None:
+async def test_the_demo_prints_the_command_that_shows_its_image() -> None:
+    command = Path(sys.executable).with_name("vitrine")
     process = await asyncio.create_subprocess_exec(
-        "vitrine", "demo", "--port", "0", stdout=asyncio.subprocess.PIPE, env=environment()
+        command, "demo", "--port", "0", stdout=asyncio.subprocess.PIPE, env=environment()
     )
     assert process.stdout is not None
     try:

@@ -1,21 +1,33 @@
 """The route table: no route without its rule, none without a token, none that is not checked."""
 
 import re
+from collections.abc import Mapping
 
 import pytest
 
 from drivers.memory import MemoryStore
+from drivers.records import Member
 from service.caller import Caller
 from service.policy.defaults import RULES
 from service.policy.engine import Policy
 from service.policy.language import Target
 from service.routes import ROUTES, Route
 from tests.callers import by
-from tests.conformance import ONE, image
+from tests.conformance import NOW, ONE, UNLIMITED, image
 from tests.conftest import Connect
 
 CLOSED = [route for route in ROUTES if not route.open]
 RULED = [route for route in CLOSED if route.rule]
+
+
+# What a request needs to get as far as the policy.
+BODIES: Mapping[tuple[str, str], object] = {
+    ("POST", "/images"): {},
+    ("PATCH", "/images/{image_id}"): [{"op": "replace", "path": "/name", "value": "x"}],
+    ("POST", "/images/{image_id}/members"): {"member": "p2"},
+    ("PUT", "/images/{image_id}/members/{member_id}"): {"status": "accepted"},
+}
+PATCH = "application/openstack-images-v2.1-json-patch"
 
 
 def name(route: Route) -> str:
@@ -52,9 +64,12 @@ class DenyAll(Policy):
 @pytest.mark.parametrize("route", RULED, ids=name)
 async def test_every_route_asks_the_rule_it_declares(connect: Connect, store: MemoryStore, route: Route) -> None:
     await store.add(image())
+    await store.add_member(Member(image_id=ONE, member_id=ONE, created_at=NOW, updated_at=NOW), quota=UNLIMITED)
     policy = DenyAll()
     client = await connect(policy=policy)
-    response = await client.request(route.method, path(route), headers=by("ann"))
+    body = BODIES.get((route.method, route.path))
+    headers = by("ann", Content_Type=PATCH) if route.method == "PATCH" else by("ann")
+    response = await client.request(route.method, path(route), json=body, headers=headers)
     assert response.status in {403, 404}
     assert route.rule in policy.asked
 
