@@ -46,10 +46,8 @@ class Coalescer(Generic[K, V]):
             self._start_lane()
 
     async def _run(self) -> None:
-        batch = self._take()
-        await self._answer(batch)
-        batch = self._take()
-        if batch: await self._answer(batch)
+        while batch := self._take():
+            await self._answer(batch)
 
     def _take(self) -> dict[K, list[asyncio.Future[V | None]]]:
         waiting = self._waiting

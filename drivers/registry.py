@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import entry_points
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
 from drivers.errors import UnknownScheme
 from drivers.memory import open_memory
@@ -29,11 +28,12 @@ async def open_store(url: str, options: StoreOptions | None = None) -> ImageStor
     An installed package adds a scheme with an entry point of the group `vitrine.stores` that loads an `Open`.
     Raise UnknownScheme, listing the known ones.
     """
-    scheme = urlsplit(url).scheme
+    # Not by a parser, which refuses some malformed URLs on its own: those are for the driver to explain.
+    scheme = url.partition("://")[0].lower() if "://" in url else ""
     opener = DRIVERS.get(scheme) or _added(scheme)
     if opener is None:
         known = sorted({*DRIVERS, *(point.name for point in entry_points(group=ENTRY_POINTS))})
-        raise UnknownScheme(f"No driver for '{scheme}://': the known ones are {', '.join(known)}.")
+        raise UnknownScheme(f"No driver for '{scheme}://': write `scheme://...` with one of {', '.join(known)}.")
     return await opener(url, options or StoreOptions())
 
 

@@ -3,17 +3,20 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib.resources import files
 from typing import NamedTuple
 
 import asyncpg
 
-from drivers.errors import StoreError
-from drivers.postgres.faults import translated
+from drivers.errors import StoreError, StoreUnavailable
+from drivers.postgres.faults import connect, translated
 
 # Any constant will do, as long as every starter takes the same: the first bytes of "vitrine" as a number.
 LOCK = int.from_bytes(b"vitrine", "big")
 LOCK_POLL = 0.2
+# Seconds to connect, and to say goodbye to a server that may be away by then.
+CONNECT_TIMEOUT = 10
 
 CREATE_TABLE = """
 create table if not exists schema_migrations (
@@ -26,12 +29,17 @@ create table if not exists schema_migrations (
 READ_APPLIED = "select version, name, checksum from schema_migrations order by version"
 RECORD = "insert into schema_migrations (version, name, checksum) values ($1, $2, $3)"
 TRY_LOCK = "select pg_try_advisory_lock($1)"
-# `create index concurrently` cannot run inside a transaction; a file that needs it opens with this line.
+# `create index concurrently` cannot run inside a transaction; a file that needs it opens with this line,
+# and holds no other statement: PostgreSQL makes one transaction of statements that are sent together.
 NO_TRANSACTION = "-- migrate: no transaction"
 
 
-class MigrationChanged(StoreError):
+class MigrationChanged(StoreUnavailable):
     """A file was edited after it was applied, so nobody knows what the database holds."""
+
+
+class MigrationFailed(StoreError):
+    """The database refused a file; the text names it and says why."""
 
 
 class Migration(NamedTuple):
@@ -50,7 +58,9 @@ class Migration(NamedTuple):
 def released() -> Sequence[Migration]:
     """Read the files this release carries, in order."""
     found = (entry for entry in files("sql").iterdir() if entry.name.endswith(".sql"))
-    migrations = (Migration(int(entry.name.split("_")[0]), entry.name, entry.read_text()) for entry in found)
+    migrations = (
+        Migration(int(entry.name.split("_")[0]), entry.name, entry.read_text(encoding="utf-8")) for entry in found
+    )
     return sorted(migrations)
 
 
@@ -76,30 +86,32 @@ async def pending(connection: asyncpg.Connection, migrations: Sequence[Migration
 async def migrate(url: str, *, check: bool = False, migrations: Sequence[Migration] | None = None) -> list[str]:
     """Apply what is missing and name it; with `check` only name it. Any number may run at once; one of them works.
 
-    Raise MigrationChanged.
+    Raise MigrationChanged, MigrationFailed, or StoreUnavailable.
     """
+    settings = {"application_name": "vitrine migrate"}
     with translated():
-        connection = await asyncpg.connect(url, timeout=10, server_settings={"application_name": "vitrine migrate"})
-    try:
-        if check:
-            return [migration.name for migration in await _pending_or_all(connection, migrations)]
-        await _lock(connection)
-        await connection.execute(CREATE_TABLE)
-        missing = await pending(connection, migrations)
-        for migration in missing:
-            await _apply(connection, migration)
-        return [migration.name for migration in missing]
-    finally:
-        await connection.close()  # the end of the session frees the lock
+        connection = await connect(url, timeout=CONNECT_TIMEOUT, server_settings=settings)
+        try:
+            missing = await (_missing if check else _migrate)(connection, migrations or released())
+        finally:
+            await connection.close(timeout=CONNECT_TIMEOUT)  # the end of the session frees the lock
+    return [migration.name for migration in missing]
 
 
-async def _pending_or_all(
-    connection: asyncpg.Connection, migrations: Sequence[Migration] | None
-) -> Sequence[Migration]:
+async def _missing(connection: asyncpg.Connection, migrations: Sequence[Migration]) -> Sequence[Migration]:
     try:
         return await pending(connection, migrations)
     except asyncpg.UndefinedTableError:
-        return released() if migrations is None else migrations
+        return migrations
+
+
+async def _migrate(connection: asyncpg.Connection, migrations: Sequence[Migration]) -> Sequence[Migration]:
+    await _lock(connection)
+    await connection.execute(CREATE_TABLE)
+    missing = await pending(connection, migrations)
+    for migration in missing:
+        await _apply(connection, migration)
+    return missing
 
 
 async def _lock(connection: asyncpg.Connection) -> None:
@@ -110,11 +122,11 @@ async def _lock(connection: asyncpg.Connection) -> None:
 
 
 async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
-    record = (RECORD, migration.version, migration.name, migration.checksum)
-    if migration.sql.startswith(NO_TRANSACTION):
-        await connection.execute(migration.sql)
-        await connection.execute(*record)
-        return
-    async with connection.transaction():
-        await connection.execute(migration.sql)
-        await connection.execute(*record)
+    alone = migration.sql.startswith(NO_TRANSACTION)
+    try:
+        async with nullcontext() if alone else connection.transaction():
+            await connection.execute(migration.sql)
+            await connection.execute(RECORD, migration.version, migration.name, migration.checksum)
+    except asyncpg.PostgresError as error:
+        left = "may have left something half done: undo that" if alone else "left nothing behind: remove the cause"
+        raise MigrationFailed(f"{migration.name} failed and {left}, then run it again: {error.args[0]}") from error
