@@ -19,7 +19,7 @@ def shown_fields(rules: Rules, caller: Caller, view: View) -> Shown:
     Nobody but an admin learns where the data of a deactivated image is.
     """
     settings = rules.settings
-    hidden = tuple(name for name in view.image.properties if not rules.protections.may("read", name, caller))
+    hidden = rules.protections.unreadable(view.image.properties, caller)
     if not offers_locations(settings) or not may_see_locations(rules.policy, caller, view):
         return Shown(hidden=hidden)
     return Shown(

@@ -16,8 +16,7 @@ _SERVICE = "rule:service_api"
 _OWN = "project_id:%(project_id)s"
 _SHARED_WITH = "project_id:%(member_id)s"
 _FINDABLE = (
-    f"({_OWN} or {_SHARED_WITH}"
-    " or 'public':%(visibility)s or 'community':%(visibility)s or 'shared':%(visibility)s)"
+    f"({_OWN} or {_SHARED_WITH} or 'public':%(visibility)s or 'community':%(visibility)s or 'shared':%(visibility)s)"
 )
 
 _MEMBER = f"{_ADMIN} or (role:member and {_OWN})"

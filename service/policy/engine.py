@@ -33,6 +33,10 @@ class Policy:
         check = self._checks[rule]
         return in_scope(caller) and check(target, caller)
 
+    def defines(self, rule: str) -> bool:
+        """Tell whether there is a rule of this name; an operator's own may be gone with the next file."""
+        return rule in self._checks
+
     def is_admin(self, caller: Caller) -> bool:
         """Tell whether the rule `context_is_admin` holds for the caller, whatever it is that they act upon."""
         return self._checks["context_is_admin"](_NO_TARGET, caller)
