@@ -43,16 +43,19 @@ async def good_validation(_request: web.Request) -> web.StreamResponse:
 
 
 class FakeKeystone:
-    """Answers logins and validations as the test says, and counts them."""
+    """Answers logins, validations and all other questions as the test says, and notes what was asked."""
 
     def __init__(self) -> None:
         self.on_login: Handler = good_login
         self.on_validate: Handler = good_validation
+        self.on_ask: Handler = answering(404)
         self.logins = 0
         self.validations: list[str] = []
+        self.asked: list[str] = []
         app = web.Application()
         app.router.add_post("/v3/auth/tokens", self._login)
         app.router.add_get("/v3/auth/tokens", self._validate)
+        app.router.add_get("/v3/{resource:.+}", self._ask)
         self.server = TestServer(app)
 
     async def _login(self, request: web.Request) -> web.StreamResponse:
@@ -62,6 +65,10 @@ class FakeKeystone:
     async def _validate(self, request: web.Request) -> web.StreamResponse:
         self.validations.append(request.query_string)
         return await self.on_validate(request)
+
+    async def _ask(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request.path_qs.removeprefix("/v3/"))
+        return await self.on_ask(request)
 
 
 def answering(status: int, **options: Any) -> Handler:

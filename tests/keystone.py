@@ -58,7 +58,7 @@ class Keystone:
     """A running Keystone with projects `demo`, `alt` and `service`, and users who all have the same password.
 
     `demo` and `alt` are members of their projects, `reader` reads in `demo`, `vitrine` has the role `service` in the
-    project `service`, and `admin` administers the system and the project `admin`.
+    project `service` and reads the system, and `admin` administers the system and the project `admin`.
     """
 
     def __init__(self, url: str, brief_url: str, password: str) -> None:
@@ -119,6 +119,10 @@ class Keystone:
         proof = {"methods": ["application_credential"], "application_credential": {"id": id_, "secret": secret}}
         return self.call("POST", "/auth/tokens", {"auth": {"identity": proof}}).headers["X-Subject-Token"]
 
+    def administer(self, method: str, path: str, body: object = None) -> Any:
+        """Send one request as the administrator; give the body of the answer."""
+        return self.call(method, path, body, X_Auth_Token=self._admin).body
+
     def populate(self) -> None:
         """Create the projects and users."""
         for project in ("demo", "alt", "service"):
@@ -133,6 +137,7 @@ class Keystone:
         ):
             self._grant(f"/projects/{self.project_id(project)}", user, role)
         self._grant("/domains/default", "admin", "admin")
+        self._grant("/system", "vitrine", "reader")
 
     @cached_property
     def _admin(self) -> str:
@@ -145,14 +150,14 @@ class Keystone:
         return self._call(url, "POST", "/auth/tokens", body, {})
 
     def _add(self, kind: str, **fields: str) -> None:
-        self.call("POST", f"/{kind}s", {kind: fields}, X_Auth_Token=self._admin)
+        self.administer("POST", f"/{kind}s", {kind: fields})
 
     def _grant(self, place: str, user: str, role: str) -> None:
         path = f"{place}/users/{self.user_id(user)}/roles/{self._find('roles', role)}"
-        self.call("PUT", path, X_Auth_Token=self._admin)
+        self.administer("PUT", path)
 
     def _find(self, kind: str, name: str) -> str:
-        found = self.call("GET", f"/{kind}?name={name}", X_Auth_Token=self._admin).body[kind]
+        found = self.administer("GET", f"/{kind}?name={name}")[kind]
         return str(found[0]["id"])
 
 

@@ -13,7 +13,8 @@ from aiohttp.test_utils import unused_port
 from service.caller import Caller
 from service.settings import Secret, Settings, SettingsError
 from service.tokens.keystone import KeystoneVerifier
-from service.tokens.keystone_wire import password_login, tokens_url
+from service.tokens.keystone_session import KeystoneSession
+from service.tokens.keystone_wire import password_login, project_scope, v3_url
 from service.tokens.open import open_verifier
 from service.tokens.protocol import IdentityUnavailable
 from tests.fake_keystone import (
@@ -68,8 +69,9 @@ async def hasty(fake: FakeKeystone, wall: Mock) -> AsyncIterator[KeystoneVerifie
 
 
 def make_verifier(url: str, *, seconds: float = 30, wall: Callable[[], float]) -> KeystoneVerifier:
-    login = password_login("glance", Secret(PASSWORD), user_domain="Default", project="p", project_domain="Default")
-    return KeystoneVerifier(tokens_url(url), login, timeout=seconds, wall=wall)
+    scope = project_scope("p", "Default")
+    login = password_login("glance", Secret(PASSWORD), user_domain="Default", scope=scope)
+    return KeystoneVerifier(KeystoneSession(v3_url(url), login, timeout=seconds, wall=wall), wall=wall)
 
 
 NOWHERE = "http://127.0.0.1:9/"
@@ -113,7 +115,8 @@ async def refusal(verifier: KeystoneVerifier) -> str:
     async with asyncio.timeout(60):
         with pytest.raises(IdentityUnavailable) as caught:
             await verifier.verify(USER_TOKEN)
-    shown = "".join(traceback.format_exception(caught.value)) + repr(verifier) + repr(vars(verifier))
+    parts = [verifier, *vars(verifier).values()]
+    shown = "".join([*traceback.format_exception(caught.value), *(f"{part!r} {vars(part)}" for part in parts)])
     assert not [secret for secret in SECRETS if secret in shown]
     return str(caught.value)
 
@@ -331,11 +334,11 @@ async def test_roles_are_lower_case(fake: FakeKeystone, verifier: KeystoneVerifi
     "base", ["http://k:5000", "http://k:5000/", "http://k:5000/v3", "http://k:5000/v3/", "http://u:p@k:5000/v3?q#f"]
 )
 def test_the_base_url_may_end_as_it_likes(base: str) -> None:
-    assert str(tokens_url(base)) == "http://k:5000/v3/auth/tokens"
+    assert str(v3_url(base)) == "http://k:5000/v3"
 
 
 def test_a_path_before_the_version_stays() -> None:
-    assert str(tokens_url("https://cloud/identity/v3")) == "https://cloud/identity/v3/auth/tokens"
+    assert str(v3_url("https://cloud/identity/v3")) == "https://cloud/identity/v3"
 
 
 @pytest.mark.parametrize(

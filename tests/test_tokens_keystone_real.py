@@ -1,6 +1,6 @@
 """Tokens of a real Keystone, verified with the service's own credentials."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import Mock
@@ -12,34 +12,18 @@ from service.settings import Secret, Settings
 from service.tokens.cache import CachedVerifier
 from service.tokens.identify import identify
 from service.tokens.keystone import KeystoneVerifier
-from service.tokens.keystone_wire import password_login, tokens_url
+from service.tokens.keystone_session import KeystoneSession
+from service.tokens.keystone_wire import password_login, project_scope, v3_url
 from service.tokens.open import open_verifier
 from service.tokens.protocol import IdentityUnavailable, TokenVerifier
-from tests.keystone import Keystone, running_keystone
+from tests.keystone import Keystone
 
 SERVICE_ROLES = frozenset({"service"})
 
 
-@pytest.fixture(scope="module")
-def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
-    with running_keystone(tmp_path_factory.mktemp("keystone")) as keystone:
-        yield keystone
-
-
 @pytest.fixture
-def settings(keystone: Keystone) -> Settings:
-    # The first questions to a Keystone that has just started take seconds.
-    return Settings(
-        keystone_url=keystone.url,
-        keystone_username="vitrine",
-        keystone_password=Secret(keystone.password),
-        keystone_timeout=60,
-    )
-
-
-@pytest.fixture
-async def verifier(settings: Settings) -> AsyncIterator[TokenVerifier]:
-    verifier = await open_verifier(settings)
+async def verifier(keystone_settings: Settings) -> AsyncIterator[TokenVerifier]:
+    verifier = await open_verifier(keystone_settings)
     yield verifier
     await verifier.close()
 
@@ -93,9 +77,10 @@ async def test_a_token_with_one_letter_changed_is_nobody(keystone: Keystone, ver
 
 async def test_a_revoked_token_is_nobody_once_the_cache_lets_go(keystone: Keystone) -> None:
     password = Secret(keystone.password)
-    login = password_login("vitrine", password, user_domain="Default", project="service", project_domain="Default")
+    scope = project_scope("service", "Default")
+    login = password_login("vitrine", password, user_domain="Default", scope=scope)
     monotonic = Mock(return_value=0.0)
-    source = KeystoneVerifier(tokens_url(keystone.url), login, timeout=60)
+    source = KeystoneVerifier(KeystoneSession(v3_url(keystone.url), login, timeout=60))
     cache = CachedVerifier(source, seconds=60, size=10, monotonic=monotonic)
     token = keystone.login("demo", project="demo")
     assert await cache.verify(token) is not None
@@ -142,7 +127,7 @@ async def test_a_service_cannot_vouch_for_a_revoked_token(keystone: Keystone, ve
     assert await identify(verifier, token, service_token, SERVICE_ROLES) is None
 
 
-async def test_the_service_may_use_an_application_credential(keystone: Keystone, settings: Settings) -> None:
+async def test_the_service_may_use_an_application_credential(keystone: Keystone) -> None:
     id_, secret = keystone.add_application_credential("vitrine", "service")
     settings = Settings(
         keystone_url=f"{keystone.url}/v3/",
@@ -191,14 +176,14 @@ async def test_a_credential_with_access_rules_is_refused_as_they_are_not_enforce
     ],
 )
 async def test_a_service_that_may_not_verify_is_told_why(
-    keystone: Keystone, settings: Settings, changes: dict[str, Any], complaint: str
+    keystone: Keystone, keystone_settings: Settings, changes: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(IdentityUnavailable, match=complaint) as caught:
-        await verified(settings, keystone.login("demo", project="demo"), **changes)
+        await verified(keystone_settings, keystone.login("demo", project="demo"), **changes)
     assert "s3cret" not in str(caught.value)
     assert keystone.password not in str(caught.value)
 
 
-async def test_a_url_that_leads_past_keystone_is_told_so(keystone: Keystone, settings: Settings) -> None:
+async def test_a_url_that_leads_past_keystone_is_told_so(keystone: Keystone, keystone_settings: Settings) -> None:
     with pytest.raises(IdentityUnavailable, match=r"answered 404 .*: check VITRINE_KEYSTONE_URL"):
-        await verified(settings, "token", keystone_url=f"{keystone.url}/identity")
+        await verified(keystone_settings, "token", keystone_url=f"{keystone.url}/identity")

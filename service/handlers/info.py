@@ -6,7 +6,10 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from service.keys import SETTINGS
+from drivers.usage import Limits, Usage
+from service.keys import CALLER, LIMITS, POLICY, SETTINGS, STORE
+from service.limits.unified import UNIFIED_LIMITS, UnifiedLimit
+from service.policy.gates import require_collection
 from service.wire import json_response
 
 
@@ -27,8 +30,8 @@ class ImportInfo(msgspec.Struct, frozen=True):
 class UsageOf(msgspec.Struct, frozen=True):
     """How much of a limit is used."""
 
-    usage: int
-    limit: int
+    usage: Annotated[int, Meta(description="Used now; sizes in MiB, rounded down.")]
+    limit: Annotated[int, Meta(description="The most that may be used; -1 means any.")]
 
 
 class UsageInfo(msgspec.Struct, frozen=True):
@@ -50,6 +53,31 @@ async def imports(request: web.Request) -> web.Response:
 
 async def stores(request: web.Request) -> web.Response:
     """List the stores; none are configured yet. 404 where there is only one, without a name."""
+    _require_stores(request)
+    return json_response(StoresInfo([]))
+
+
+async def stores_detail(request: web.Request) -> web.Response:
+    """List the stores with their configuration; none are configured yet. 404 as for the plain list."""
+    _require_stores(request)
+    require_collection(request.app[POLICY], "stores_info_detail", request[CALLER], {})
+    return json_response(StoresInfo([]))
+
+
+async def usage(request: web.Request) -> web.Response:
+    """Tell what the caller's project uses of its unified limits."""
+    project_id = request[CALLER].project_id
+    if project_id is None or not request.app[SETTINGS].use_keystone_limits:
+        return json_response(UsageInfo({}))
+    limits = await request.app[LIMITS].limits(project_id)
+    held = await request.app[STORE].usage(project_id)
+    return json_response(UsageInfo({each.name: _usage_of(each, held, limits) for each in UNIFIED_LIMITS}))
+
+
+def _usage_of(limit: UnifiedLimit, held: Usage, limits: Limits) -> UsageOf:
+    return UsageOf(getattr(held, limit.field) // limit.unit, getattr(limits, limit.field) // limit.unit)
+
+
+def _require_stores(request: web.Request) -> None:
     if not request.app[SETTINGS].multi_store:
         raise web.HTTPNotFound
-    return json_response(StoresInfo([]))

@@ -79,20 +79,29 @@ class _Failure(msgspec.Struct):
     error: _Error
 
 
-def tokens_url(base: str) -> URL:
-    """Give the URL of the tokens resource for a base URL with or without `/v3`.
+def v3_url(base: str) -> URL:
+    """Give the URL of version 3 for a base URL with or without `/v3`.
 
     User and password, query and fragment of the base are dropped. Raises ValueError for what is no URL.
     """
     url = URL(base).with_user(None).with_query(None)
     path = url.path.rstrip("/").removesuffix("/v3")
-    return url.with_path(f"{path}/v3/auth/tokens")
+    return url.with_path(f"{path}/v3")
 
 
-def password_login(username: str, password: Secret, *, user_domain: str, project: str, project_domain: str) -> Secret:
-    """Write the request body that logs a user in to a project; domains are names."""
+def project_scope(project: str, domain: str) -> dict[str, Any]:
+    """Write the scope of a project; both are names."""
+    return {"project": {"name": project, "domain": {"name": domain}}}
+
+
+def system_scope() -> dict[str, Any]:
+    """Write the scope of the whole deployment."""
+    return {"system": {"all": True}}
+
+
+def password_login(username: str, password: Secret, *, user_domain: str, scope: dict[str, Any]) -> Secret:
+    """Write the request body that logs a user in to a scope; the domain is a name."""
     user = {"name": username, "domain": {"name": user_domain}, "password": password.reveal()}
-    scope = {"project": {"name": project, "domain": {"name": project_domain}}}
     return _login_body("password", {"user": user}, scope=scope)
 
 
@@ -108,23 +117,24 @@ def _login_body(method: str, proof: dict[str, Any], **scope: Any) -> Secret:
 
 def read_caller(body: bytes) -> Caller | None:
     """Read the answer to a validation; None when it describes no token."""
-    answer = _decode(body, _Validation)
+    answer = decode(body, _Validation)
     return answer.token.caller() if answer else None
 
 
 def read_login_expiry(body: bytes) -> datetime | None:
     """Read when the token of a login ends; None when the answer describes no token."""
-    answer = _decode(body, _Login)
+    answer = decode(body, _Login)
     return answer.token.expires_at if answer else None
 
 
 def is_keystone_error(body: bytes, status: int) -> bool:
     """Tell whether the body is Keystone's own account of this status, not some proxy's page."""
-    answer = _decode(body, _Failure)
+    answer = decode(body, _Failure)
     return answer is not None and answer.error.code == status
 
 
-def _decode(body: bytes, kind: type[_T]) -> _T | None:
+def decode(body: bytes, kind: type[_T]) -> _T | None:
+    """Read a body as JSON of some type; None when it is not that."""
     try:
         return msgspec.json.decode(body, type=kind)
     # msgspec's own errors are ValueErrors; so is UnicodeDecodeError, and deep nesting is a RecursionError.
