@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 import msgspec
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from drivers.errors import (
     ImageIdTaken,
@@ -20,6 +19,7 @@ from drivers.errors import (
     StoreUnavailable,
     UnknownMarker,
 )
+from service.limits.protocol import LimitsUnavailable
 from service.negotiation import preferred
 from service.policy.gates import PolicyForbids
 from service.refusals import (
@@ -36,7 +36,6 @@ from service.request_id import request_id_of
 from service.tokens.protocol import IdentityUnavailable
 
 logger = logging.getLogger(__name__)
-
 
 STATUS: Mapping[type[Exception], int] = MappingProxyType(
     {
@@ -57,6 +56,7 @@ STATUS: Mapping[type[Exception], int] = MappingProxyType(
         UnsupportedMediaType: 415,
         StoreUnavailable: 503,
         IdentityUnavailable: 503,
+        LimitsUnavailable: 503,
     }
 )
 
@@ -76,18 +76,15 @@ class ErrorBody(msgspec.Struct, frozen=True):
     title: str
 
 
-@web.middleware
-async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let no exception pass: what is in the table gets its status, the framework's keep theirs, the rest is a 500."""
-    try:
-        return await handler(request)
-    except web.HTTPMethodNotAllowed as error:
-        text = f"The method {error.method} is not allowed for this resource."
-        return error_response(request, 405, text, {"Allow": allow_header(error.allowed_methods)})
-    except web.HTTPException as error:
-        return error_response(request, error.status, TEXTS.get(error.status, error.text or error.reason))
-    except Exception as error:  # noqa: BLE001 - the outermost net, and the only one
-        return _translated(request, error)
+def answer_to(request: web.Request, error: Exception) -> web.Response:
+    """Answer an exception: what is in the table gets its status, the framework's keep theirs, the rest is a 500."""
+    match error:
+        case web.HTTPMethodNotAllowed():
+            text = f"The method {error.method} is not allowed for this resource."
+            return error_response(request, 405, text, {"Allow": allow_header(error.allowed_methods)})
+        case web.HTTPException():
+            return error_response(request, error.status, TEXTS.get(error.status, error.text or error.reason))
+    return _translated(request, error)
 
 
 def _translated(request: web.Request, error: Exception) -> web.Response:

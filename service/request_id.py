@@ -6,7 +6,7 @@ from random import Random
 
 from aiohttp import web
 
-from service.keys import CALLER, NEW_REQUEST_ID
+from service.keys import NEW_REQUEST_ID
 
 HEADER = "x-openstack-request-id"
 # What a caller may choose: at most 64 characters (Glance's default), none that could forge a line of a log.
@@ -35,9 +35,3 @@ def request_id_source(random: Random) -> Callable[[], str]:
         return f"req-{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
     return new_request_id
-
-
-async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
-    """Tell the id in every answer after authentication, errors included; an `on_response_prepare` signal."""
-    if CALLER in request:
-        response.headers[HEADER] = request_id_of(request)
