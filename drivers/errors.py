@@ -13,6 +13,13 @@ class ImageNotFound(StoreError):
         self.image_id = image_id
 
 
+class UnknownMarker(StoreError):
+    """The page cannot start after this image: it is not there, or not for the viewer to see."""
+
+    def __init__(self, marker: str) -> None:
+        super().__init__(f"No image found with ID {marker}: the marker must be an image that you can see.")
+
+
 class ImageIdTaken(StoreError):
     """The id belongs to an image, or once did: ids are never used twice (OSSN-0075)."""
 
@@ -57,6 +64,10 @@ class StoreUnavailable(StoreError):
 
 class SchemaTooOld(StoreUnavailable):
     """The database's schema is older than this release needs."""
+
+
+class Unstorable(StoreError):
+    """A value no column can hold, as text with a NUL or a number beyond 64 bits: the caller let it through."""
 
 
 class UnknownScheme(StoreError):

@@ -1,6 +1,5 @@
 """The contract in dictionaries: the embedded default, and the plainest statement of what a driver does."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -15,7 +14,10 @@ from drivers.errors import (
     RevisionConflict,
 )
 from drivers.options import StoreOptions
-from drivers.records import Image, Member, MemberStatus, Usage, View, used_bytes
+from drivers.query import ImageQuery
+from drivers.records import Image, Member, MemberStatus, View
+from drivers.selection import select_page
+from drivers.usage import UNLIMITED, Limits, Usage, check_limits, usage_changes
 
 
 async def open_memory(url: str, options: StoreOptions) -> "MemoryStore":
@@ -30,7 +32,7 @@ class MemoryStore:
         self._images: dict[str, Image] = {}
         self._ids: set[str] = set()
         self._members: dict[str, dict[str, Member]] = {}
-        self._usage: defaultdict[str, Usage] = defaultdict(Usage)
+        self._usage: dict[str, Usage] = {}
 
     async def check(self) -> None:
         """Serve always: there is nothing that could be away."""
@@ -40,35 +42,35 @@ class MemoryStore:
 
     async def get(self, image_id: str, project_id: str | None, *, locations: bool = False) -> View:
         """See ImageStore.get."""
-        image = self._live(image_id)
-        member = self._members[image_id].get(project_id) if project_id else None
-        if image.locations and not locations:
-            image = replace(image, locations=())
-        return View(image, member.status if member else None)
+        return self._view(self._live(image_id), project_id, locations=locations)
 
-    async def add(self, image: Image) -> None:
+    async def list_images(self, query: ImageQuery) -> Sequence[View]:
+        """See ImageStore.list_images."""
+        views = (self._view(image, query.project_id, locations=query.locations) for image in self._images.values())
+        return select_page(views, query)
+
+    async def add(self, image: Image, *, limits: Limits = UNLIMITED) -> None:
         """See ImageStore.add."""
         if image.id in self._ids:
             raise ImageIdTaken(image.id)
+        self._count(None, image, limits)
         self._ids.add(image.id)
         self._images[image.id] = image
         self._members[image.id] = {}
-        self._count(image, +1)
 
     async def save(self, image: Image) -> Image:
         """See ImageStore.save."""
         before = self._at(image.id, image.revision)
         after = replace(image, revision=image.revision + 1, created_at=before.created_at)
+        self._count(before, after)
         self._images[image.id] = after
-        self._count(before, -1)
-        self._count(after, +1)
         return after
 
     async def delete(self, image_id: str, revision: int, deleted_at: datetime) -> None:
         """See ImageStore.delete."""
         image = self._at(image_id, revision)
         del self._images[image_id], self._members[image_id]
-        self._count(image, -1)
+        self._count(image, None)
 
     async def add_member(self, member: Member, *, quota: int) -> None:
         """See ImageStore.add_member."""
@@ -110,6 +112,12 @@ class MemoryStore:
         """See ImageStore.usage."""
         return self._usage.get(project_id, Usage())
 
+    def _view(self, image: Image, project_id: str | None, *, locations: bool) -> View:
+        member = None if project_id is None else self._members[image.id].get(project_id)
+        if image.locations and not locations:
+            image = replace(image, locations=())
+        return View(image, member.status if member else None)
+
     def _live(self, image_id: str) -> Image:
         try:
             return self._images[image_id]
@@ -122,7 +130,8 @@ class MemoryStore:
             raise RevisionConflict(image_id)
         return image
 
-    def _count(self, image: Image, sign: int) -> None:
-        if image.owner is not None:
-            held = self._usage[image.owner]
-            self._usage[image.owner] = Usage(held.images + sign, held.bytes + sign * used_bytes(image))
+    def _count(self, before: Image | None, after: Image | None, limits: Limits = UNLIMITED) -> None:
+        for owner, change in usage_changes(before, after).items():
+            held = self._usage.get(owner, Usage()) + change
+            check_limits(held, change, limits)
+            self._usage[owner] = held

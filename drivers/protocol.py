@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from drivers.records import Image, Member, MemberStatus, Usage, View
+from drivers.query import ImageQuery
+from drivers.records import Image, Member, MemberStatus, View
+from drivers.usage import UNLIMITED, Limits, Usage
 
 
 class ImageStore(Protocol):
@@ -26,10 +28,19 @@ class ImageStore(Protocol):
         Raise ImageNotFound if it never was, or was deleted. The id is compared exactly, letter case included.
         """
 
-    async def add(self, image: Image) -> None:
-        """Keep a new image at revision 1 and count it as its owner's.
+    async def list_images(self, query: ImageQuery) -> Sequence[View]:
+        """Read one page of the images that a project sees, each with its membership; see ImageQuery for which.
 
-        Raise ImageIdTaken when the id is, or ever was, an image's.
+        A walk from page to page by `marker`, in an order of what never changes, meets each image that is there all the
+        while exactly once, whatever is added or deleted meanwhile. Raise UnknownMarker when the marker is no live
+        image that the viewer may know of, whatever the limit.
+        """
+
+    async def add(self, image: Image, *, limits: Limits = UNLIMITED) -> None:
+        """Keep a new image at revision 1 and count it as its owner's, whose limits are given.
+
+        Raise ImageIdTaken when the id is, or ever was, an image's; QuotaExceeded when the owner would hold more than
+        the limits allow, however many are added at once.
         """
 
     async def save(self, image: Image) -> Image:

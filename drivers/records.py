@@ -1,4 +1,4 @@
-"""The records both sides share: images, their locations, members and what a project uses."""
+"""The records both sides share: images, their locations and their members."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -64,15 +64,3 @@ class View(msgspec.Struct, frozen=True):
 
     image: Image
     member_status: MemberStatus | None = None
-
-
-class Usage(msgspec.Struct, frozen=True):
-    """What a project holds: images, and bytes counted once for every location that keeps them."""
-
-    images: int = 0
-    bytes: int = 0
-
-
-def used_bytes(image: Image) -> int:
-    """Count what an image takes of its owner's quota: its size, once for every location (reference section 7)."""
-    return (image.size or 0) * len(image.locations)

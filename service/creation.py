@@ -36,22 +36,30 @@ def check_body(body: dict[str, Any], schema: ImageSchema) -> None:
         refuse_reserved(name)
 
 
-def new_image(body: dict[str, Any], rules: Rules, caller: Caller, new_id: Callable[[], str], now: datetime) -> Image:
-    """Make the record that the body asks for, if the caller may have it: steps 5 to 8 but for what storage decides.
+def wished_image(body: dict[str, Any], rules: Rules, caller: Caller, new_id: Callable[[], str], now: datetime) -> Image:
+    """Make the part of the record that policy asks about, if the caller may have it: step 5.
 
-    Raises Forbidden, PolicyForbids, BadRequest or QuotaExceeded.
+    Raises Forbidden or PolicyForbids.
     """
-    given = {name: value for name, value in body.items() if name in SETTABLE}
     wished = Image(
-        id=given.pop("id", None) or new_id(),
-        owner=given.pop("owner", caller.project_id),
-        visibility=given.pop("visibility", "shared"),
+        id=body.get("id") or new_id(),
+        owner=body.get("owner", caller.project_id),
+        visibility=body.get("visibility", "shared"),
         properties={name: property_value(body[name]) for name in body.keys() - SETTABLE - READ_ONLY - {"locations"}},
         created_at=now,
         updated_at=now,
     )
     _require_policies(wished, rules, caller)
+    return wished
+
+
+def complete_image(wished: Image, body: dict[str, Any], rules: Rules, caller: Caller) -> Image:
+    """Put the rest of the body into the record: steps 7 and 8, but for what storage decides.
+
+    Raises Forbidden, BadRequest or QuotaExceeded.
+    """
     _require_protections(wished, rules, caller)
+    given = {name: value for name, value in body.items() if name in SETTABLE - {"id", "owner", "visibility"}}
     tags = field_value("tags", given.pop("tags", ()), rules.settings)
     _refuse_service_fields(body)
     fields = {name: field_value(name, value, rules.settings) for name, value in given.items()}

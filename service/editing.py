@@ -60,8 +60,6 @@ class Editor:
         require(self._rules.policy, rule, self._caller, self._view)
 
     def _change_field(self, change: Change, dialect: Dialect) -> None:
-        if change.name == "id":
-            raise Forbidden("Attribute 'id' is read-only.")
         if change.verb == "remove":
             raise Forbidden(f"Property {change.name} may not be removed.")
         if change.verb == "add" and dialect == "draft 4":
@@ -85,7 +83,8 @@ class Editor:
             self._properties[change.name] = property_value(change.value)
 
     def _check_protection(self, change: Change, *, present: bool) -> None:
-        if not present and not self._may("create", change.name):
+        # What is there but hidden from the caller must not be overwritten unseen; Glance lets it.
+        if not present and (change.name in self._properties or not self._may("create", change.name)):
             raise Forbidden(f"Attribute '{change.name}' is reserved.")
         if present and not self._may("delete" if change.verb == "remove" else "update", change.name):
             raise Forbidden(f"Attribute '{change.name}' is protected from this change.")

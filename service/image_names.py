@@ -20,6 +20,12 @@ def refuse_read_only(name: str) -> None:
         raise Forbidden(f"Attribute '{name}' is read-only.")
 
 
+def refuse_fixed(name: str) -> None:
+    """Raise Forbidden for the field that is chosen at creation, once and for all."""
+    if name == "id":
+        raise Forbidden("Attribute 'id' is read-only.")
+
+
 def refuse_reserved(name: str) -> None:
     """Raise Forbidden for a name that no property may have, because the service gives it a meaning of its own."""
     if name in RESERVED or name.startswith(RESERVED_PREFIX):

@@ -1,5 +1,6 @@
 """JSON patches in the two dialects of the API, turned into a list of changes (reference section 5)."""
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
@@ -7,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 from aiohttp import web
 
-from service.image_names import refuse_read_only, refuse_reserved
+from service.image_names import refuse_fixed, refuse_read_only, refuse_reserved
 from service.refusals import BadRequest, UnsupportedMediaType
 from service.validation import ImageSchema
 
@@ -21,7 +22,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     }
 )
 VERBS: tuple[Verb, ...] = ("add", "replace", "remove")
-FIXED = frozenset({"id"})
+EMPTY_PART = re.compile(r"/\s*/|/$")
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -62,6 +63,7 @@ def _parse_operation(operation: Any, number: int, dialect: Dialect, schema: Imag
     if verb != "remove" and "value" not in operation:
         raise BadRequest(f"{where} has no 'value'.")
     name = segments[0]
+    refuse_fixed(name)
     refuse_read_only(name)
     refuse_reserved(name)
     change = Change(verb, name, operation.get("value"), *segments[1:])
@@ -88,9 +90,10 @@ def parse_pointer(pointer: Any, where: str) -> list[str]:
     """Split a JSON pointer (RFC 6901) into its decoded segments, blanks around each taken off (section 5.3)."""
     if not isinstance(pointer, str) or not pointer.startswith("/"):
         raise BadRequest(f"{where} has a path that does not start with '/'.")
-    segments = [segment.strip() for segment in pointer[1:].split("/")]
-    if len(segments) > 1 and not all(segments):
+    if EMPTY_PART.search(pointer[1:]):
         raise BadRequest(f"{where} has a path with an empty part.")
+    # Glance takes one slash more at the start for none.
+    segments = [segment.strip() for segment in pointer.lstrip("/").split("/")]
     if any("~" in segment.replace("~0", "").replace("~1", "") for segment in segments):
         raise BadRequest(f"{where} has a path with '~' that is not '~0' or '~1'.")
     return [segment.replace("~1", "/").replace("~0", "~") for segment in segments]

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from aiohttp.typedefs import Handler
 
-from service.handlers import actions, docs, health, images, members, schemas, tags, versions
+from service.handlers import actions, docs, health, images, info, members, schemas, tags, versions
 from service.openapi.docs import SHOW_DOCUMENT, SHOW_FILE, SHOW_PAGE
 from service.openapi.health import LIVE, READY
 from service.openapi.images import (
@@ -19,6 +19,7 @@ from service.openapi.images import (
     SHOW_IMAGE,
     UPDATE_IMAGE,
 )
+from service.openapi.info import DETAIL_STORES, LIST_STORES, SHOW_IMPORT, SHOW_USAGE
 from service.openapi.members import ADD_MEMBER, LIST_MEMBERS, REMOVE_MEMBER, SHOW_MEMBER, UPDATE_MEMBER
 from service.openapi.operation import Operation
 from service.openapi.schemas import SHOW_SCHEMA
@@ -56,6 +57,10 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/images/{image_id}/members/{member_id}", members.show, SHOW_MEMBER, "get_member"),
     Route("PUT", "/images/{image_id}/members/{member_id}", members.update, UPDATE_MEMBER, "get_member", body=True),
     Route("DELETE", "/images/{image_id}/members/{member_id}", members.remove, REMOVE_MEMBER, "get_member"),
+    Route("GET", "/info/import", info.imports, SHOW_IMPORT),
+    Route("GET", "/info/stores", info.stores, LIST_STORES),
+    Route("GET", "/info/stores/detail", info.stores_detail, DETAIL_STORES, "stores_info_detail"),
+    Route("GET", "/info/usage", info.usage, SHOW_USAGE),
     Route("GET", "/schemas/{name}", schemas.show, SHOW_SCHEMA),
     Route("GET", "", versions.redirect, REDIRECT),
     Route("*", "/", versions.multiple_choices, CHOOSE_VERSION, body=True, open=True),

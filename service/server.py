@@ -14,7 +14,9 @@ from drivers.registry import open_store
 from service.app import make_app
 from service.connection import listen
 from service.keys import DRAINING
+from service.limits.open import open_limits
 from service.policy.engine import load_policy, watch_policy
+from service.protections import read_protections
 from service.settings import Settings
 from service.tokens.open import open_verifier
 
@@ -29,16 +31,21 @@ async def opened_app(settings: Settings) -> AsyncIterator[web.Application]:
     """Make the application with everything it needs, and close that again, the last opened first."""
     async with AsyncExitStack() as stack:
         policy = load_policy(settings.policy_file)
+        protections = read_protections(
+            settings.property_protection_file, settings.property_protection_rule_format, policy
+        )
         store = await open_store(
             settings.store.reveal(), StoreOptions(pool=settings.store_pool, timeout=settings.store_timeout)
         )
         stack.push_async_callback(store.close)
         verifier = await open_verifier(settings)
         stack.push_async_callback(verifier.close)
+        limits = await open_limits(settings)
+        stack.push_async_callback(limits.close)
         if settings.policy_file:
             watcher = asyncio.create_task(watch_policy(policy, settings.policy_file, POLICY_POLL))
             stack.callback(watcher.cancel)
-        yield make_app(settings, store, verifier, policy, SystemRandom())
+        yield make_app(settings, store, verifier, policy, SystemRandom(), protections=protections, limits=limits)
 
 
 async def asked_to_stop() -> None:

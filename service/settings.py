@@ -103,6 +103,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     policy_file: Annotated[
         str | None, Meta(description="A `policy.yaml` of rules that override the defaults; reloaded when it changes.")
     ] = None
+    property_protection_file: Annotated[
+        str | None, Meta(description="A file of who may create, read, update and delete which additional properties.")
+    ] = None
+    property_protection_rule_format: Annotated[
+        Literal["roles", "policies"], Meta(description="What that file names: roles, or rules of the policy.")
+    ] = "roles"
     show_image_direct_url: Annotated[
         bool, Meta(description="Show `direct_url` to callers who pass `get_image_location`.")
     ] = False
@@ -123,6 +129,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 128
     image_tag_quota: Annotated[int, Meta(description="Most tags of an image; a negative number means any.")] = 128
     image_member_quota: Annotated[int, Meta(description="Most members of an image; a negative number means any.")] = 128
+    user_storage_quota: Annotated[
+        str,
+        Meta(
+            pattern="^[0-9]+([KMGT]?B)?$",
+            description="Most a project may store, as `500GB`, `TB`, `MB`, `KB` or bytes; 0 means any.",
+        ),
+    ] = "0"
+    use_keystone_limits: Annotated[
+        bool,
+        Meta(description="Take projects' limits from Keystone instead; our user needs `reader` on its system."),
+    ] = False
+    limit_endpoint_id: Annotated[
+        str | None, Meta(description="With these limits: the id of the image endpoint for which they are registered.")
+    ] = None
     body_limit: Annotated[Count, Meta(description="Most bytes of a JSON body; a longer one is answered with 413.")] = (
         4_194_304
     )

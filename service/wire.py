@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from aiohttp import web
@@ -93,6 +93,8 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 NOTHING = Shown()
+# Made once: the function of the module makes one for every call.
+ENCODER: Final = msgspec.json.Encoder()
 
 
 def encode_image(image: Image, shown: Shown = NOTHING) -> bytes:
@@ -126,13 +128,13 @@ def encode_image(image: Image, shown: Shown = NOTHING) -> bytes:
         locations=[LocationBody(each.url, each.metadata) for each in locations] if shown.locations else UNSET,
         stores=_stores(locations) if shown.stores else UNSET,
     )
-    return _merged(msgspec.json.encode(body), image.properties, shown.hidden)
+    return _merged(ENCODER.encode(body), image.properties, shown.hidden)
 
 
 def encode_images(images: Iterable[tuple[Image, Shown]], links: Links) -> bytes:
     """Say a page of images as JSON, an ImagesBody: the images as they are shown alone, then the links."""
     bodies = b",".join(encode_image(image, shown) for image, shown in images)
-    return b'{"images":[' + bodies + b"]," + msgspec.json.encode(links)[1:]
+    return b'{"images":[' + bodies + b"]," + ENCODER.encode(links)[1:]
 
 
 def _stores(locations: tuple[Location, ...]) -> str | UnsetType:
@@ -144,4 +146,4 @@ def _merged(body: bytes, properties: dict[str, str], hidden: tuple[str, ...]) ->
     """Put the properties beside the fields: both are JSON objects, so they join at their braces."""
     if hidden:
         properties = {name: value for name, value in properties.items() if name not in hidden}
-    return body[:-1] + b"," + msgspec.json.encode(properties)[1:] if properties else body
+    return body[:-1] + b"," + ENCODER.encode(properties)[1:] if properties else body

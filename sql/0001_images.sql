@@ -44,7 +44,9 @@ create table image_members (
 
 -- What each project holds, changed in the transaction that changes an image.
 create table project_usage (
-    project_id text   primary key,
-    images     bigint not null,
-    bytes      bigint not null
+    project_id   text   primary key,
+    images       bigint not null,
+    bytes        bigint not null,
+    staged_bytes bigint not null,
+    uploading    bigint not null
 );

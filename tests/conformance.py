@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
+from uuid import UUID
 
 import pytest
 from msgspec.structs import replace
@@ -19,14 +20,17 @@ from drivers.errors import (
 )
 from drivers.protocol import ImageStore
 from drivers.query import Filter, ImageQuery, Order
-from drivers.records import Image, Location, Member, MemberStatus, Usage, View, Visibility
+from drivers.records import Image, Location, Member, MemberStatus, View, Visibility
+from drivers.usage import IMPORTING, Limits, Usage
 
 NOW = datetime(2026, 1, 28, 12, 58, 17, 123456, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
 ONE = "c92d820c-50dc-4fd1-a0bc-2f1071487b67"
 TWO = "0a4d5b6e-1111-4222-8333-944444444444"
+THREE = "0a4d5b6e-2222-4222-8333-944444444444"
 NEVER = "ffffffff-ffff-4fff-bfff-ffffffffffff"
 UNLIMITED = -1
+A_COPY = (Location("a"),)
 VISIBILITIES = get_args(Visibility)
 MEMBER_STATUSES = get_args(MemberStatus)
 ADMIN = ImageQuery(project_id=None, is_admin=True, limit=1000)
@@ -567,6 +571,68 @@ class StoreConformance(ListConformance):
                 store.save(image(TWO, owner=back, revision=revision)),
             )
         assert [await store.usage("p1"), await store.usage("p2")] == [Usage(1, 0)] * 2
+
+    @pytest.mark.parametrize(
+        ("fields", "usage"),
+        [
+            ({"status": "saving"}, Usage(1, 0, 0, 1)),
+            ({"status": "uploading"}, Usage(1, 0, 10, 1)),
+            ({"status": "importing"}, Usage(1, 0, 10, 1)),
+            ({"status": "importing", "size": None}, Usage(1, 0, 0, 1)),
+            ({"status": "active", "locations": A_COPY}, Usage(1, 10)),
+            ({"status": "active", "locations": A_COPY, "properties": {IMPORTING: "b,c"}}, Usage(1, 10, 10, 1)),
+            ({"status": "active", "locations": A_COPY, "properties": {IMPORTING: ""}}, Usage(1, 10)),
+            ({"status": "killed", "properties": {IMPORTING: "b"}}, Usage()),
+            ({"status": "pending_delete", "locations": A_COPY}, Usage()),
+        ],
+        ids=repr,
+    )
+    async def test_usage_tells_what_is_stored_staged_and_on_its_way(
+        self, store: ImageStore, fields: dict[str, Any], usage: Usage
+    ) -> None:
+        await store.add(image(**{"size": 10, **fields}))
+        await store.add(image(TWO))
+        await store.save(image(TWO, **{"size": 10, **fields}))
+        assert await store.usage("p1") == usage + usage
+        await store.save(image(size=7, locations=A_COPY))
+        await store.delete(TWO, 2, LATER)
+        assert await store.usage("p1") == Usage(1, 7)
+
+    @pytest.mark.parametrize("there_before", [False, True])
+    async def test_fifty_adding_at_once_never_overshoot_a_limit(self, store: ImageStore, there_before: bool) -> None:
+        if there_before:
+            await store.add(image())
+            await store.delete(ONE, 1, LATER)
+        await asyncio.gather(*(store.usage("p1") for _ in range(50)))  # so that a pool's connections are open
+        adds = [store.add(image(str(UUID(int=n))), limits=Limits(images=3)) for n in range(50)]
+        answers = await asyncio.gather(*adds, return_exceptions=True)
+        assert sum(isinstance(answer, QuotaExceeded) for answer in answers) == 47
+        assert answers.count(None) == 3
+        assert await store.usage("p1") == Usage(3)
+
+    async def test_what_a_limit_refuses_leaves_nothing_behind(self, store: ImageStore) -> None:
+        with pytest.raises(QuotaExceeded, match="limit of 0 images of a project would be exceeded: 1 wanted"):
+            await store.add(image(), limits=Limits(images=0))
+        with pytest.raises(ImageNotFound):
+            await store.get(ONE, "p1")
+        assert await store.usage("p1") == Usage()
+        await store.add(image())
+
+    @pytest.mark.parametrize("name", ["bytes", "staged_bytes", "uploading"])
+    async def test_every_count_has_a_limit_that_stops_its_growth_only(self, store: ImageStore, name: str) -> None:
+        large: dict[str, Any] = {"status": "importing", "size": 10, "locations": A_COPY}
+        await store.add(image(**large))
+        held = getattr(await store.usage("p1"), name)
+        below, enough = (Limits(**{name: limit}) for limit in (held - 1, held * 2))
+        with pytest.raises(QuotaExceeded):
+            await store.add(image(TWO, **large), limits=below)
+        await store.add(image(THREE), limits=below)
+        await store.add(image(TWO, **large), limits=enough)
+
+    async def test_a_limit_is_the_owners_alone(self, store: ImageStore) -> None:
+        await store.add(image(ONE, owner="p1"))
+        await store.add(image(TWO, owner="p2"), limits=Limits(images=1))
+        await store.add(image(THREE, owner=None), limits=Limits(images=0))
 
     async def test_a_reader_is_told_its_own_membership(self, store: ImageStore) -> None:
         await store.add(image())

@@ -18,11 +18,14 @@ from drivers.protocol import ImageStore
 from drivers.registry import open_store
 from service.app import make_app
 from service.keys import DOCUMENT
+from service.limits.protocol import LimitSource
 from service.policy.engine import Policy, load_policy
-from service.settings import Settings
+from service.protections import Protections
+from service.settings import Secret, Settings
 from service.tokens.protocol import TokenVerifier
 from tests.callers import people
 from tests.documented import answers_as_documented
+from tests.keystone import Keystone, running_keystone
 from tests.postgres import running_postgres, with_database
 
 Client = TestClient[web.Request, web.Application]
@@ -71,9 +74,15 @@ async def store(store_url: str) -> AsyncIterator[ImageStore]:
 def connect(aiohttp_client: AiohttpClient, store: ImageStore) -> Connect:
     """Give a function that starts the application on `store` and connects to it; its arguments are settings."""
 
-    async def connect(verifier: TokenVerifier | None = None, policy: Policy | None = None, **settings: Any) -> Client:
+    async def connect(
+        verifier: TokenVerifier | None = None,
+        policy: Policy | None = None,
+        protections: Protections | None = None,
+        limits: LimitSource | None = None,
+        **settings: Any,
+    ) -> Client:
         verifier, policy = verifier or people(), policy or load_policy(None)
-        app = make_app(Settings(**settings), store, verifier, policy, Random(1))
+        app = make_app(Settings(**settings), store, verifier, policy, Random(1), protections=protections, limits=limits)
         return await aiohttp_client(app, middlewares=(answers_as_documented(json.loads(app[DOCUMENT])),))
 
     return connect
@@ -83,6 +92,24 @@ def connect(aiohttp_client: AiohttpClient, store: ImageStore) -> Connect:
 async def client(connect: Connect) -> Client:
     """Give a client of the application with default settings."""
     return await connect()
+
+
+@pytest.fixture(scope="session")
+def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
+    """Give a running Keystone for the whole run."""
+    with running_keystone(tmp_path_factory.mktemp("keystone")) as keystone:
+        yield keystone
+
+
+@pytest.fixture
+def keystone_settings(keystone: Keystone) -> Settings:
+    """Give the settings of a service that verifies tokens with it."""
+    return Settings(
+        keystone_url=keystone.url,
+        keystone_username="vitrine",
+        keystone_password=Secret(keystone.password),
+        keystone_timeout=60,  # the first questions to a Keystone that has just started take seconds
+    )
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from drivers.protocol import ImageStore
-from drivers.records import Usage
+from drivers.usage import Usage
 from tests.callers import OTHER, OWNER, by
 from tests.conformance import LATER, ONE, image
 from tests.conftest import Client, Connect
@@ -29,7 +29,14 @@ async def refused(client: Client, body: Any, status: int, name: str = "ann") -> 
 async def test_an_empty_object_makes_an_image_with_defaults(client: Client) -> None:
     body = await created(client, {})
     assert body["created_at"] == body["updated_at"]
-    defaults = {"status": "queued", "visibility": "shared", "owner": OWNER, "tags": [], "name": None, "min_disk": 0}
+    defaults: dict[str, Any] = {
+        "status": "queued",
+        "visibility": "shared",
+        "owner": OWNER,
+        "tags": [],
+        "name": None,
+        "min_disk": 0,
+    }
     assert body.items() >= defaults.items()
 
 

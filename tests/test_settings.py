@@ -45,6 +45,9 @@ def test_an_empty_environment_gives_the_defaults() -> None:
         ("VITRINE_KEYSTONE_URL", "keystone.example"),
         ("VITRINE_KEYSTONE_URL", "https://user:hunter2@keystone.example/v3"),
         ("VITRINE_LOG_LEVEL", "loud"),
+        ("VITRINE_USER_STORAGE_QUOTA", "10 GB"),
+        ("VITRINE_USER_STORAGE_QUOTA", "-1"),
+        ("VITRINE_USER_STORAGE_QUOTA", "1PB"),
     ],
 )
 def test_a_malformed_value_stops_the_start_by_name(variable: str, text: str) -> None:

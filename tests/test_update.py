@@ -2,22 +2,15 @@
 
 import asyncio
 import json
-from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from drivers.protocol import ImageStore
 from drivers.records import Image, Member
-from service.patch import DIALECTS, Change, parse_patch, parse_pointer
-from service.refusals import BadRequest, Forbidden
-from service.schemas import OperatorSchema, image_schema
-from service.settings import Settings
-from service.validation import ImageSchema
+from service.patch import DIALECTS
 from tests.callers import OTHER, OWNER, by
-from tests.conformance import LATER, NEVER, NOW, ONE, UNLIMITED, image
+from tests.conformance import NEVER, NOW, ONE, UNLIMITED, image
 from tests.conftest import Client, Connect
 
 PATH = f"/v2/images/{ONE}"
@@ -47,6 +40,9 @@ def replace(name: str, value: Any) -> dict[str, Any]:
 
 def remove(name: str) -> dict[str, Any]:
     return {"op": "remove", "path": f"/{name}"}
+
+
+NO_POINTERS: tuple[Any, ...] = ("name", "", 5, None, [], "/name/", "//", "///a", "/a//b", "/a/ /b", "/~2", "/a/b")
 
 
 @pytest.fixture
@@ -183,10 +179,7 @@ class TestDialects:
         [
             *({}, [], "x", 5, None, {"op": "test", "path": "/name"}, {"op": "move", "path": "/name", "from": "/x"}),
             *({"op": "add", "path": "/x"}, {"op": "add", "value": "x"}, {"op": ["add"], "path": "/x", "value": "x"}),
-            *(
-                add("", "x") | {"path": path}
-                for path in ("name", "", 5, None, [], "/name/", "//", "/a//b", "/~2", "/a/b")
-            ),
+            *({"op": "add", "value": "x", "path": path} for path in NO_POINTERS),
             *(add("", "x") | {"path": path} for path in ("/tags/-", "/tags/0", "/name/x", "/locations", "/ /")),
             {"op": "replace", "path": "/locations/0", "value": []},
         ],
@@ -332,103 +325,3 @@ class TestDelete:
     @pytest.mark.usefixtures("ours")
     async def test_a_body_is_400(self, client: Client) -> None:
         assert (await client.delete(PATH, data=b"{}", headers=by("ann"))).status == 400
-
-
-class TestTags:
-    """One tag at a time (section 2.5)."""
-
-    @pytest.mark.parametrize(
-        ("sent", "kept"), [("gabe%40example.com", "gabe@example.com"), ("a%20b", "a b"), ("%C3%BC", "ü"), ("A", "A")]
-    )
-    async def test_a_tag_is_the_decoded_segment(self, client: Client, store: ImageStore, sent: str, kept: str) -> None:
-        from yarl import URL  # noqa: PLC0415 - only here a URL must not be normalized
-
-        await store.add(image(tags=("a",)))
-        url = URL(f"{PATH}/tags/{sent}", encoded=True)
-        for _ in range(2):
-            assert (await client.put(url, headers=by("ann"))).status == 204
-        assert set((await store.get(ONE, OWNER)).image.tags) == {"a", kept}
-        assert (await client.delete(url, headers=by("ann"))).status == 204
-        assert (await client.delete(url, headers=by("ann"))).status == 404
-
-    @pytest.mark.usefixtures("ours")
-    @pytest.mark.parametrize(
-        ("tag", "status"), [("x" * 256, 400), ("a%2Fb", 404), ("", 404), ("%ff", 400), ("%00", 400)]
-    )
-    async def test_what_is_no_tag_is_refused(self, client: Client, tag: str, status: int) -> None:
-        from yarl import URL  # noqa: PLC0415 - only here a URL must not be normalized
-
-        url = URL(f"{PATH}/tags/{tag}", encoded=True)
-        assert (await client.put(url, headers=by("ann"))).status == status
-
-    async def test_a_tag_moves_updated_at_and_one_that_is_there_does_not(
-        self, client: Client, store: ImageStore
-    ) -> None:
-        await store.add(image())
-        for _ in range(2):
-            await client.put(f"{PATH}/tags/x", headers=by("ann"))
-        stored = (await store.get(ONE, OWNER)).image
-        assert (stored.revision, stored.updated_at > LATER) == (2, True)
-
-
-class TestActions:
-    """Deactivate and reactivate (section 2.4)."""
-
-    async def test_they_turn_one_status_into_the_other_and_back(self, client: Client, store: ImageStore) -> None:
-        await store.add(image(status="active"))
-        for action, status in (("deactivate", "deactivated"), ("deactivate", "deactivated"), ("reactivate", "active")):
-            assert (await client.post(f"{PATH}/actions/{action}", headers=by("ann"))).status == 204
-            assert (await store.get(ONE, OWNER)).image.status == status
-
-    @pytest.mark.parametrize("status", ["queued", "saving", "uploading", "importing"])
-    async def test_any_other_status_is_403(self, client: Client, store: ImageStore, status: Any) -> None:
-        await store.add(image(status=status))
-        for action in ("deactivate", "reactivate"):
-            response = await client.post(f"{PATH}/actions/{action}", headers=by("admin"))
-            assert response.status == 403
-            assert f"Not allowed to {action} image in status" in await response.text()
-
-    @pytest.mark.usefixtures("ours")
-    async def test_a_body_is_400(self, client: Client) -> None:
-        assert (await client.post(f"{PATH}/actions/deactivate", data=b"{}", headers=by("ann"))).status == 400
-
-
-SCHEMA = ImageSchema(image_schema(Settings(), OperatorSchema()))
-NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20).filter(
-    lambda name: name == name.strip() and not name.startswith("os_glance") and name not in SCHEMA.base_names
-)
-
-
-@given(st.lists(st.tuples(st.sampled_from(["add", "replace", "remove"]), NAMES, st.text(max_size=9)), max_size=6))
-def test_both_dialects_say_the_same_of_any_property(changes: list[tuple[Any, str, str]]) -> None:
-    pointers = ["/" + name.replace("~", "~0").replace("/", "~1") for _, name, _ in changes]
-    newer = [{"op": verb, "path": p, "value": v} for (verb, _, v), p in zip(changes, pointers, strict=True)]
-    older = [{verb: p, "value": v} for (verb, _, v), p in zip(changes, pointers, strict=True)]
-    try:
-        parsed = parse_patch(newer, "draft 10", SCHEMA)
-    except Forbidden:
-        return  # `location`, `deleted` and `deleted_at` are nobody's to set
-    assert parsed == parse_patch(older, "draft 4", SCHEMA)
-    assert parsed == [Change(*change) for change in changes]
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["op", "path", "value", "add", "remove", "replace"]), inner, max_size=4)
-    ),
-)
-
-
-@settings(suppress_health_check=[HealthCheck.too_slow])
-@given(JSON, st.sampled_from(["draft 4", "draft 10"]))
-def test_any_document_is_a_patch_or_a_clear_refusal(document: Any, dialect: Any) -> None:
-    with suppress(BadRequest, Forbidden):
-        assert len(parse_patch(document, dialect, SCHEMA)) == len(document)
-
-
-@given(st.lists(NAMES, min_size=1, max_size=4))
-def test_any_pointer_round_trips(segments: list[str]) -> None:
-    pointer = "".join("/" + segment.replace("~", "~0").replace("/", "~1") for segment in segments)
-    assert parse_pointer(pointer, "It") == segments

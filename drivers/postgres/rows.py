@@ -1,11 +1,17 @@
 """Records to rows and back; nothing else knows the order of the columns."""
 
+import re
 from typing import Any
 
 import asyncpg
 import msgspec
 
+from drivers.postgres.statements import COLUMNS
 from drivers.records import Image, Location, Member, View
+
+IMAGE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+STORABLE = re.compile(r"[^\0\ud800-\udfff]*")
+FIELDS = (*(name.strip() for name in COLUMNS.split(",")), "locations")
 
 
 async def set_codecs(connection: asyncpg.Connection) -> None:
@@ -14,13 +20,16 @@ async def set_codecs(connection: asyncpg.Connection) -> None:
 
 
 def to_view(row: asyncpg.Record) -> View:
-    """Build what one reader sees from a row of READ_IMAGES."""
-    fields = dict(row)
-    del fields["number"]
-    member_status = fields.pop("member_status")
+    """Build what one reader sees from a row as for `to_image` that also has `member_status`."""
+    return View(to_image(row), row["member_status"])
+
+
+def to_image(row: asyncpg.Record) -> Image:
+    """Build an image from a row that begins with COLUMNS and `locations`."""
+    fields = dict(zip(FIELDS, row, strict=False))
     fields["tags"] = tuple(fields["tags"])
-    fields["locations"] = msgspec.convert(fields["locations"] or (), tuple[Location, ...])
-    return View(Image(**fields), member_status)
+    fields["locations"] = tuple(Location(**each) for each in fields["locations"] or ())
+    return Image(**fields)
 
 
 def to_member(row: asyncpg.Record) -> Member:

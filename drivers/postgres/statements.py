@@ -8,11 +8,12 @@ COLUMNS = """
 # One statement for many readers: $1 image ids, $2 the readers' projects, $3 whether they want the locations.
 # A reader who does not want them has null, and the (possibly large) column is never fetched for it.
 READ_IMAGES = f"""
-select number, {COLUMNS},
+select {COLUMNS},
     case when wants_locations then locations end as locations,
     (select members.status
      from image_members as members
-     where members.image_id = images.id and members.member_id = project_id) as member_status
+     where members.image_id = images.id and members.member_id = project_id) as member_status,
+    number
 from unnest($1::text[], $2::text[], $3::boolean[])
     with ordinality as ask (image_id, project_id, wants_locations, number)
 join images on id = image_id
@@ -26,9 +27,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 """
 
 # The row lock holds off other savers until this transaction has counted the change.
-LOCK_IMAGE = (
-    "select owner, size, jsonb_array_length(locations) as copies, revision from images where id = $1 for update"
-)
+LOCK_IMAGE = f"select {COLUMNS}, locations from images where id = $1 for update"
 
 SAVE_IMAGE = """
 update images
@@ -43,13 +42,18 @@ DELETE_IMAGE = "delete from images where id = $1"
 
 BURY_ID = "update image_ids set deleted_at = $2 where id = $1"
 
+# Locks the project's row until the end of the transaction, so what it returns can be held against a limit.
 COUNT_USAGE = """
-insert into project_usage (project_id, images, bytes) values ($1, $2, $3)
+insert into project_usage as held (project_id, images, bytes, staged_bytes, uploading) values ($1, $2, $3, $4, $5)
 on conflict (project_id) do update
-set images = project_usage.images + excluded.images, bytes = project_usage.bytes + excluded.bytes
+set images       = held.images       + excluded.images,
+    bytes        = held.bytes        + excluded.bytes,
+    staged_bytes = held.staged_bytes + excluded.staged_bytes,
+    uploading    = held.uploading    + excluded.uploading
+returning images, bytes, staged_bytes, uploading
 """
 
-READ_USAGE = "select images, bytes from project_usage where project_id = $1"
+READ_USAGE = "select images, bytes, staged_bytes, uploading from project_usage where project_id = $1"
 
 # The lock on the image makes concurrent sharers count one after the other, so none overshoots the quota.
 LOCK_FOR_MEMBERS = "select 1 from images where id = $1 for update"
@@ -57,14 +61,15 @@ LOCK_FOR_MEMBERS = "select 1 from images where id = $1 for update"
 COUNT_MEMBERS = "select count(*) from image_members where image_id = $1"
 
 ADD_MEMBER = """
-insert into image_members (image_id, member_id, status, created_at, updated_at) values ($1, $2, $3, $4, $5)
+insert into image_members (image_id, member_id, status, created_at, updated_at, image_created_at, image_name)
+select id, $2, $3, $4::timestamptz, $5::timestamptz, created_at, coalesce(name, '') from images where id = $1
 """
 
 READ_MEMBERS = """
 select image_id, member_id, status, created_at, updated_at
 from image_members
 where image_id = $1
-order by created_at, member_id
+order by created_at, member_id collate "C"
 """
 
 READ_MEMBER = """

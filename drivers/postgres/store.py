@@ -1,13 +1,12 @@
 """The contract over PostgreSQL: reads coalesced, every change one transaction."""
 
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import asyncpg
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from drivers.coalesce import Coalescer
 from drivers.errors import (
@@ -18,14 +17,17 @@ from drivers.errors import (
     QuotaExceeded,
     RevisionConflict,
     SchemaTooOld,
+    UnknownMarker,
 )
 from drivers.options import StoreOptions
 from drivers.postgres import rows, statements
-from drivers.postgres.faults import SCHEMA_TOO_OLD, translated
+from drivers.postgres.faults import SCHEMA_TOO_OLD, connect, translated
+from drivers.postgres.listing import page_statement
 from drivers.postgres.migrations import pending
-from drivers.records import Image, Member, MemberStatus, Usage, View, used_bytes
-
-IMAGE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+from drivers.postgres.rows import IMAGE_ID, STORABLE
+from drivers.query import ImageQuery
+from drivers.records import Image, Member, MemberStatus, View
+from drivers.usage import UNLIMITED, Limits, Usage, check_limits, usage_changes
 
 
 class Ask(NamedTuple):
@@ -47,11 +49,18 @@ async def open_postgres(url: str, options: StoreOptions) -> "PostgresStore":
         max_size=options.pool,
         command_timeout=options.timeout,
         timeout=options.timeout,
-        init=rows.set_codecs,
+        connect=connect,
+        init=_prepare,
         reset=_keep_as_is,
         server_settings={"application_name": "vitrine"},
     )
     return PostgresStore(pool, options)
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    await rows.set_codecs(connection)
+    # Every statement is written for the one way it is to be run, whatever its values: planned once, not every time.
+    await connection.execute("set plan_cache_mode = force_generic_plan")
 
 
 async def _keep_as_is(connection: asyncpg.Connection) -> None:
@@ -80,7 +89,7 @@ class PostgresStore:
     async def get(self, image_id: str, project_id: str | None, *, locations: bool = False) -> View:
         """See ImageStore.get; what is no image's id is answered at once, and cannot spoil a shared batch."""
         if IMAGE_ID.fullmatch(image_id):
-            view = await self._reads.get(Ask(image_id, project_id, locations))
+            view = await self._reads.get(Ask(image_id, _member_id(project_id), locations))
             if view is not None:
                 return view
         raise ImageNotFound(image_id)
@@ -91,7 +100,18 @@ class PostgresStore:
             found = await connection.fetch(statements.READ_IMAGES, image_ids, project_ids, locations)
         return {asks[row["number"] - 1]: rows.to_view(row) for row in found}
 
-    async def add(self, image: Image) -> None:
+    async def list_images(self, query: ImageQuery) -> Sequence[View]:
+        """See ImageStore.list_images."""
+        if query.marker is not None and not IMAGE_ID.fullmatch(query.marker):
+            raise UnknownMarker(query.marker)
+        text, values = page_statement(replace(query, project_id=_member_id(query.project_id)))
+        async with self._connection() as connection:
+            found = await connection.fetch(text, *values)
+        if query.marker is not None and not found[0]["marked"]:
+            raise UnknownMarker(query.marker)
+        return [rows.to_view(row) for row in found if row["id"] is not None]
+
+    async def add(self, image: Image, *, limits: Limits = UNLIMITED) -> None:
         """See ImageStore.add."""
         async with self._transaction() as connection:
             try:
@@ -99,14 +119,14 @@ class PostgresStore:
             except asyncpg.UniqueViolationError:
                 raise ImageIdTaken(image.id) from None
             await connection.execute(statements.ADD_IMAGE, *rows.to_add(image))
-            await _count(connection, {image.owner: Usage(1, used_bytes(image))})
+            await _count(connection, usage_changes(None, image), limits)
 
     async def save(self, image: Image) -> Image:
         """See ImageStore.save."""
         async with self._transaction() as connection:
             before = await _lock(connection, image.id, image.revision)
             saved = await connection.fetchrow(statements.SAVE_IMAGE, *rows.to_save(image))
-            await _count(connection, _difference(before, image))
+            await _count(connection, usage_changes(before, image))
         return replace(image, created_at=saved["created_at"], revision=saved["revision"])
 
     async def delete(self, image_id: str, revision: int, deleted_at: datetime) -> None:
@@ -115,7 +135,7 @@ class PostgresStore:
             before = await _lock(connection, image_id, revision)
             await connection.execute(statements.DELETE_IMAGE, image_id)
             await connection.execute(statements.BURY_ID, image_id, deleted_at)
-            await _count(connection, {before["owner"]: Usage(-1, -_bytes_of(before))})
+            await _count(connection, usage_changes(before, None))
 
     async def add_member(self, member: Member, *, quota: int) -> None:
         """See ImageStore.add_member."""
@@ -154,7 +174,7 @@ class PostgresStore:
     async def remove_member(self, image_id: str, member_id: str) -> None:
         """See ImageStore.remove_member."""
         async with self._connection() as connection:
-            if not await connection.fetchval(statements.REMOVE_MEMBER, image_id, member_id):
+            if await connection.fetchval(statements.REMOVE_MEMBER, image_id, member_id) is None:
                 raise MemberNotFound(image_id, member_id)
 
     async def usage(self, project_id: str) -> Usage:
@@ -175,31 +195,27 @@ class PostgresStore:
             yield connection
 
 
-async def _lock(connection: asyncpg.Connection, image_id: str, revision: int) -> asyncpg.Record:
+def _member_id(project_id: str | None) -> str | None:
+    # A project whose id no column can hold owns nothing, and nothing can be shared with it.
+    return project_id if project_id is None or STORABLE.fullmatch(project_id) else None
+
+
+async def _lock(connection: asyncpg.Connection, image_id: str, revision: int) -> Image:
     row = await connection.fetchrow(statements.LOCK_IMAGE, image_id)
     if row is None:
         raise ImageNotFound(image_id)
-    if row["revision"] != revision:
+    image = rows.to_image(row)
+    if image.revision != revision:
         raise RevisionConflict(image_id)
-    return row
+    return image
 
 
-def _bytes_of(row: asyncpg.Record) -> int:
-    return int((row["size"] or 0) * row["copies"])
-
-
-def _difference(before: asyncpg.Record, after: Image) -> dict[str | None, Usage]:
-    if before["owner"] == after.owner:
-        return {after.owner: Usage(0, used_bytes(after) - _bytes_of(before))}
-    return {before["owner"]: Usage(-1, -_bytes_of(before)), after.owner: Usage(1, used_bytes(after))}
-
-
-async def _count(connection: asyncpg.Connection, changes: Mapping[str | None, Usage]) -> None:
-    # In the order of the projects' ids, so that two transactions that change the same two never wait in a ring.
-    for project_id in sorted(filter(None, changes)):
-        change = changes[project_id]
-        if change != Usage():
-            await connection.execute(statements.COUNT_USAGE, project_id, change.images, change.bytes)
+async def _count(connection: asyncpg.Connection, changes: Mapping[str, Usage], limits: Limits = UNLIMITED) -> None:
+    # In the order of the projects' ids, so that two transactions that change the same two never wait in a ring; and
+    # after all else that the transaction locks, for the same reason.
+    for project_id, change in changes.items():
+        held = await connection.fetchrow(statements.COUNT_USAGE, project_id, *astuple(change))
+        check_limits(Usage(*held), change, limits)
 
 
 def _values(member: Member) -> tuple[Any, ...]:

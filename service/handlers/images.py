@@ -5,8 +5,9 @@ from msgspec import UNSET
 
 from drivers.errors import ImageNotFound, RevisionConflict
 from drivers.records import Image, View
+from drivers.usage import UNLIMITED, Limits, check_limits, usage_of
 from service.body import read_json, read_object
-from service.creation import check_body, new_image
+from service.creation import check_body, complete_image, wished_image
 from service.editing import Editor
 from service.fields import shown_fields
 from service.handlers.access import (
@@ -17,7 +18,7 @@ from service.handlers.access import (
     read_view,
     wants_locations,
 )
-from service.keys import CALLER, CLOCK, IMAGE_SCHEMA, NEW_IMAGE_ID, POLICY, RULES, STORE
+from service.keys import CALLER, CLOCK, IMAGE_SCHEMA, LIMITS, NEW_IMAGE_ID, POLICY, RULES, STORE
 from service.links import first_link, next_link, read_pairs
 from service.pages import read_page
 from service.patch import dialect_of, parse_patch
@@ -32,9 +33,11 @@ async def create(request: web.Request) -> web.Response:
     """Register an image; its data comes later."""
     body = await read_object(request)
     check_body(body, request.app[IMAGE_SCHEMA])
-    new_id, now = request.app[NEW_IMAGE_ID], request.app[CLOCK]()
-    image = new_image(body, request.app[RULES], request[CALLER], new_id, now)
-    await request.app[STORE].add(image)
+    rules, caller = request.app[RULES], request[CALLER]
+    wished = wished_image(body, rules, caller, request.app[NEW_IMAGE_ID], request.app[CLOCK]())
+    limits = await _owners_limits(request, wished)
+    image = complete_image(wished, body, rules, caller)
+    await request.app[STORE].add(image, limits=limits)
     response = image_response(request, View(image), status=201)
     response.headers["Location"] = str(request.url.origin().with_path(f"/v2/images/{image.id}"))
     return response
@@ -86,3 +89,17 @@ async def delete(request: web.Request) -> web.Response:
         except RevisionConflict:
             continue  # somebody changed it meanwhile, perhaps its protection: look again
         return web.Response(status=204)
+
+
+async def _owners_limits(request: web.Request, wished: Image) -> Limits:
+    """Give the limits of the owner-to-be. Raises QuotaExceeded when they leave no room for the image (step 6).
+
+    This only keeps the order in which Glance refuses: `add` makes sure in its transaction.
+    """
+    if wished.owner is None:
+        return UNLIMITED
+    limits = await request.app[LIMITS].limits(wished.owner)
+    if limits.images >= 0:
+        change = usage_of(wished)
+        check_limits(await request.app[STORE].usage(wished.owner) + change, change, limits)
+    return limits

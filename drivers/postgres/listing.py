@@ -1,0 +1,238 @@
+"""A page of a list as one statement: branches that each read an index in the page's order, merged; never an `or`.
+
+`sql/0002_list.sql` has the indexes, and says what each is for.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple, get_args
+
+from msgspec.structs import replace
+
+from drivers.postgres.conditions import Values, storable, write_conditions
+from drivers.postgres.statements import COLUMNS
+from drivers.query import ImageQuery, Order, SortKey
+from drivers.records import MemberStatus, Visibility
+
+VISIBILITIES: tuple[Visibility, ...] = get_args(Visibility)
+MEMBER_STATUSES: tuple[MemberStatus, ...] = get_args(MemberStatus)
+NULLABLE_KEYS: Mapping[SortKey, str] = MappingProxyType(
+    {
+        "name": "coalesce(images.name, '')",
+        "container_format": "coalesce(images.container_format, '')",
+        "disk_format": "coalesce(images.disk_format, '')",
+        "size": "coalesce(images.size, 0)",
+    }
+)
+# Where the order is kept beside the terms, and beside the memberships, of images.
+TERM_KEYS: Mapping[SortKey, str] = MappingProxyType({"created_at": "terms.created_at", "id": "terms.image_id"})
+MEMBER_KEYS: Mapping[SortKey, str] = MappingProxyType(
+    {
+        **NULLABLE_KEYS,
+        "name": "members.image_name",
+        "created_at": "members.image_created_at",
+        "id": "members.image_id",
+    }
+)
+# Each outer row's image, looked up by its id: the planner may not begin with the images and look for the outer rows.
+IMAGE_OF = "cross join lateral (select * from images where id = {} offset 0) as images"
+# The fields whose values are terms, as `terms_of` in SQL has them.
+TERM_FIELDS = frozenset({"name", "status", "container_format", "disk_format", "checksum", "os_hash_value"})
+# How far to look into the images of each of several terms, to read those of the rarest.
+PROBE = 100
+# Up to so many images of a term are sorted, where the order is not theirs; where more have it, one is soon met.
+FEW = 2000
+
+
+class Statement(NamedTuple):
+    """A text with placeholders, and the values of these in order."""
+
+    text: str
+    values: Sequence[Any]
+
+
+class Branch(NamedTuple):
+    """Some of the images that a viewer sees, and where the keys that order them are read; no image is in two."""
+
+    source: str
+    conditions: tuple[str, ...]
+    keys: Mapping[SortKey, str] = NULLABLE_KEYS
+
+    def key(self, order: Order) -> str:
+        """Give the expression of a key of the order."""
+        return self.keys.get(order.key, f"images.{order.key}")
+
+
+def page_statement(query: ImageQuery) -> Statement:
+    """Write the statement of a page. Its rows are COLUMNS, `locations`, `member_status` and `marked`.
+
+    There is always a row: `marked` tells whether the marker, if any, is there, and `id` is null in an empty page.
+    """
+    return _Page(replace(query, sort=_needed(query))).statement()
+
+
+def _needed(query: ImageQuery) -> tuple[Order, ...]:
+    """Leave out keys that a filter fixes: they order nothing, and keep the others from an index."""
+    fixed = {each.field for each in query.filters if each.operator == "eq" and each.field in TERM_FIELDS}
+    return tuple(order for order in query.sort if order.key not in fixed)
+
+
+class _Page:
+    """The statement of one page while it is written."""
+
+    def __init__(self, query: ImageQuery) -> None:
+        self.query = query
+        self.values = Values()
+        self.add = self.values.add
+        self.tables: list[str] = []
+        self.terms = list(_terms(query))
+        self.by_age = [order.key for order in query.sort] == ["created_at", "id"] and self._one_way()
+
+    def _one_way(self) -> bool:
+        return len({order.direction for order in self.query.sort}) == 1
+
+    def statement(self) -> Statement:
+        query = self.query
+        member_id = self.add(query.project_id)
+        marked = self._marker()
+        rows = self._rows()
+        order = ", ".join(f"key{number} {order.direction}" for number, order in enumerate(query.sort))
+        text = f"""
+{"with " if self.tables else ""}{", ".join(self.tables)}
+select {COLUMNS}, {"locations" if query.locations else "null as locations"}, member_status, marked
+from (select {marked} as marked) as start
+left join (
+    select *, (select status from image_members where image_id = id and member_id = {member_id}) as member_status
+    from ({rows}) as rows
+    order by {order}
+    limit {query.limit:d}
+) as page on true
+order by {order}
+"""
+        return Statement(text, self.values.all)
+
+    def _marker(self) -> str:
+        """Look the marker up as `get` would: what the viewer may not know of is no marker (reference section 0.3)."""
+        query = self.query
+        if query.marker is None:
+            return "true"
+        images = Branch("images", ())
+        keys = ", ".join(f"{images.key(order)} as key{number}" for number, order in enumerate(query.sort))
+        where = f"id = {self.add(query.marker)}"
+        if not query.is_admin:
+            project_id = self.add(query.project_id)
+            where += f""" and (
+                visibility in ('public', 'community') or owner is null or owner = {project_id}
+                or visibility = 'shared'
+                and exists (select from image_members where image_id = images.id and member_id = {project_id})
+            )"""
+        self.tables.append(f"marker as materialized (select {keys} from images where {where})")
+        return "exists (select from marker)"
+
+    def _rows(self) -> str:
+        """Write the branches, each of at most a page, so that merging them costs a few pages at most."""
+        conditions = tuple(write_conditions(self.query, self.values))
+        branches = list(self._branches()) or [Branch("images", ("false",))]
+        return "\nunion all\n".join(self._branch(branch, conditions) for branch in branches)
+
+    def _branch(self, branch: Branch, conditions: Sequence[str]) -> str:
+        sort = self.query.sort
+        keys = [branch.key(order) for order in sort]
+        named = ", ".join(f"{key} as key{number}" for number, key in enumerate(keys))
+        where = " and ".join((*branch.conditions, *conditions, *self._after(keys)))
+        order = ", ".join(f"{key} {order.direction}" for key, order in zip(keys, sort, strict=True))
+        limit = f"limit {self.query.limit:d}"
+        return f"(select images.*, {named} from {branch.source} where {where} order by {order} {limit})"
+
+    def _after(self, keys: Sequence[str]) -> Iterator[str]:
+        """Start behind the marker. Keys that all run one way compare as a row, which an index understands."""
+        if self.query.marker is None:
+            return
+        marks = [f"(select key{number} from marker)" for number in range(len(keys))]
+        signs = ["<" if order.direction == "desc" else ">" for order in self.query.sort]
+        if self._one_way():
+            yield f"({', '.join(keys)}) {signs[0]} ({', '.join(marks)})"
+            return
+        yield f"{keys[0]} {signs[0]}= {marks[0]}"
+        ties = [f"{key} = {mark}" for key, mark in zip(keys, marks, strict=True)]
+        beyond = [f"{key} {sign} {mark}" for key, sign, mark in zip(keys, signs, marks, strict=True)]
+        yield f"({' or '.join(' and '.join((*ties[:number], beyond[number])) for number in range(len(keys)))})"
+
+    def _branches(self) -> Iterator[Branch]:
+        """Tell which images the viewer sees (reference section 3.5), by visibility and owner, as the indexes are."""
+        query = self.query
+        asked = VISIBILITIES if query.visibility in {None, "all"} else (query.visibility,)
+        owner = next((each.value for each in query.filters if (each.field, each.operator) == ("owner", "eq")), None)
+        for visibility in asked:
+            if _sees_everybodys(query, visibility):
+                yield from self._scope(visibility, owner)
+            elif query.project_id is not None and owner in {None, query.project_id}:
+                yield from self._scope(visibility, query.project_id)
+        if "shared" in asked and query.project_id not in {None, owner} and not query.is_admin:
+            yield from self._shared()
+
+    def _scope(self, visibility: Any, owner: Any) -> Iterator[Branch]:
+        """Read the images of one visibility, of one owner or of all."""
+        where = [f"images.visibility = {self.add(visibility)}"]
+        if owner is not None:
+            where.append(f"images.owner = {self.add(owner)}")
+        if not self.terms:
+            yield Branch("images", tuple(where))
+            return
+        seed = self._seed(visibility, owner)
+        terms = f"image_terms as terms {IMAGE_OF.format('terms.image_id')}"
+        of_term = f"terms.key = (select key from {seed})"
+        if self.by_age:
+            yield Branch(terms, (*where, of_term), TERM_KEYS)
+        else:
+            yield Branch(terms, (*where, of_term, f"(select reach from {seed}) is null"))
+            yield Branch("images", (*where, f"(select reach from {seed}) is not null"))
+
+    def _seed(self, visibility: Any, owner: Any) -> str:
+        """Choose the term of fewest images, by how old the last of a few is: `reach`, null where there are no more."""
+        hidden = self.add(self.query.os_hidden, "boolean")
+        scope = f"{self.add(visibility)}, {hidden}, {self.add('' if owner is None else owner)}"
+        keys = ", ".join(f"(image_term({scope}, {self.add(name)}, {self.add(value)}))" for name, value in self.terms)
+        seed = f"seed{len(self.tables)}"
+        direction = self.query.sort[0].direction if self.by_age else "desc"
+        after = "".join(f" and {each}" for each in self._after(("created_at", "image_id"))) if self.by_age else ""
+        self.tables.append(f"""{seed} as materialized (
+            select key, (
+                select created_at from image_terms where image_terms.key = term.key{after}
+                order by created_at {direction}, image_id {direction} offset {PROBE if self.by_age else FEW} limit 1
+            ) as reach
+            from (values {keys}) as term (key)
+            order by reach {"asc" if direction == "desc" else "desc"} nulls first
+            limit 1
+        )""")
+        return seed
+
+    def _shared(self) -> Iterator[Branch]:
+        """Read the images shared with the viewer's project; those that lack the rarest term are not even looked up."""
+        query = self.query
+        project_id = self.add(query.project_id)
+        source = f"image_members as members {IMAGE_OF.format('members.image_id')}"
+        where = ["images.visibility = 'shared'", f"images.owner is distinct from {project_id}"]
+        if self.terms:
+            where.append(f"""(
+                select true from image_terms where key = (select key from {self._seed("shared", None)})
+                and created_at = members.image_created_at and image_id = members.image_id
+            )""")
+        for status in MEMBER_STATUSES if query.member_status == "all" else (query.member_status,):
+            ours = (f"members.member_id = {project_id}", f"members.status = {self.add(status)}")
+            yield Branch(source, (*ours, *where), MEMBER_KEYS)
+
+
+def _sees_everybodys(query: ImageQuery, visibility: str | None) -> bool:
+    if visibility == "community":
+        return query.visibility is not None
+    return query.is_admin or visibility == "public"
+
+
+def _terms(query: ImageQuery) -> Iterator[tuple[str, str]]:
+    """List what the query asks for by name, as `terms_of` in SQL names it."""
+    yield from ((f"property {name}", value) for name, value in query.properties if storable(name, value))
+    yield from (("tag", tag) for tag in query.tags if storable(tag))
+    for each in query.filters:
+        if each.field in TERM_FIELDS and each.operator == "eq" and isinstance(each.value, str) and storable(each.value):
+            yield each.field, each.value
