@@ -1,0 +1,60 @@
+"""The load of the benchmark: `wrk` against one server, and what that cost the server's process."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+CONNECTIONS = 32
+SCRIPT = Path(__file__).with_name("show.lua")
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What `show.lua` prints when it is done; times in microseconds."""
+
+    requests: int
+    duration: int
+    p50: int
+    p99: int
+    failed: int
+
+
+class Sample(NamedTuple):
+    """One run: requests per second, latencies in milliseconds, and the server's CPU per request in microseconds."""
+
+    rate: float
+    p50: float
+    p99: float
+    cpu: float
+
+
+def wrk() -> str:
+    """Find the load generator; raises SystemExit that tells how to get it."""
+    found = shutil.which("wrk")
+    if found is None:
+        raise SystemExit("The load comes from wrk, which is not here: apt-get install wrk (macOS: brew install wrk).")
+    return found
+
+
+def measure(url: str, pid: int, token: str, paths: Path, seconds: int) -> Sample:
+    """Ask a server for the paths listed in a file, over all connections at once; raises SystemExit on any failure."""
+    command = [wrk(), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(SCRIPT), url, "--", token, str(paths)]
+    before = cpu_seconds(pid)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=seconds + 30)
+    spent = cpu_seconds(pid) - before
+    report = msgspec.json.decode(done.stdout.splitlines()[-1], type=Report)
+    if report.failed or not report.requests:
+        raise SystemExit(f"{report.failed} of {report.requests} requests to {url} failed: nothing was measured.")
+    rate = report.requests / report.duration * 1e6
+    return Sample(rate, report.p50 / 1e3, report.p99 / 1e3, spent / report.requests * 1e6)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Give the CPU time a process has used so far, in user mode and in the kernel (proc(5), fields 14 and 15)."""
+    # The second field, the program's name in parentheses, may hold blanks itself.
+    fields: Sequence[str] = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

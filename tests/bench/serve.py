@@ -1,0 +1,62 @@
+"""The servers of the benchmark that `vitrine serve` cannot be: the bare handler, and Vitrine put together otherwise."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from random import SystemRandom
+from types import MappingProxyType
+
+import uvloop
+from aiohttp import web
+
+from drivers.registry import open_store
+from service.app import make_app
+from service.connection import listen
+from service.policy.engine import load_policy
+from service.server import asked_to_stop
+from service.settings import Settings
+from service.tokens.cache import CachedVerifier
+from service.tokens.static import StaticVerifier
+from service.wire import encode_image
+from tests.bench.data import CALLER, TOKEN, fill, images
+
+
+async def bare_app() -> web.Application:
+    """Make what Vitrine is compared with: aiohttp, one route, one handler, and the bodies ready to be sent."""
+    bodies = {image.id: encode_image(image) for image in images()}
+
+    async def show(request: web.Request) -> web.Response:
+        return web.Response(body=bodies[request.match_info["image_id"]], content_type="application/json")
+
+    app = web.Application()
+    app.router.add_get("/v2/images/{image_id}", show)
+    return app
+
+
+async def memory_app() -> web.Application:
+    """Make Vitrine on a memory driver that holds the images."""
+    store = await open_store("memory://")
+    await fill(store, images())
+    return make_app(Settings(), store, StaticVerifier({TOKEN: CALLER}), load_policy(None), SystemRandom())
+
+
+async def cached_app(database: str) -> web.Application:
+    """Make Vitrine on a filled database, with the token cache that Keystone's verifier would have in front."""
+    verifier = CachedVerifier(StaticVerifier({TOKEN: CALLER}), seconds=60, size=10_000)
+    return make_app(Settings(), await open_store(database), verifier, load_policy(None), SystemRandom())
+
+
+APPS: Mapping[str, Callable[..., Awaitable[web.Application]]] = MappingProxyType(
+    {"bare": bare_app, "memory": memory_app, "cached": cached_app}
+)
+
+
+async def serve(kind: str, port: str, *arguments: str) -> None:
+    """Serve one of the applications on a port of 127.0.0.1 until stopped."""
+    async with listen(await APPS[kind](*arguments), Settings(port=int(port), drain_seconds=1)):
+        await asked_to_stop()
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(*sys.argv[1:]))
