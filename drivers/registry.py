@@ -23,10 +23,14 @@ DRIVERS: Mapping[str, Open] = MappingProxyType(
 
 
 async def open_store(url: str, options: StoreOptions | None = None) -> ImageStore:
-    """Open the store that a URL names, by its scheme.
+    """Open the store that a URL names. Raise UnknownScheme, listing the known ones."""
+    return await find_driver(url)(url, options or StoreOptions())
+
+
+def find_driver(url: str) -> Open:
+    """Find what opens a URL, by its scheme. Raise UnknownScheme, listing the known ones.
 
     An installed package adds a scheme with an entry point of the group `vitrine.stores` that loads an `Open`.
-    Raise UnknownScheme, listing the known ones.
     """
     # Not by a parser, which refuses some malformed URLs on its own: those are for the driver to explain.
     scheme = url.partition("://")[0].lower() if "://" in url else ""
@@ -34,7 +38,7 @@ async def open_store(url: str, options: StoreOptions | None = None) -> ImageStor
     if opener is None:
         known = sorted({*DRIVERS, *(point.name for point in entry_points(group=ENTRY_POINTS))})
         raise UnknownScheme(f"No driver for '{scheme}://': write `scheme://...` with one of {', '.join(known)}.")
-    return await opener(url, options or StoreOptions())
+    return opener
 
 
 def _added(scheme: str) -> Open | None:

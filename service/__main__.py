@@ -10,7 +10,9 @@ from collections.abc import Coroutine, Sequence
 import uvloop
 
 from drivers.errors import StoreError
+from drivers.postgres import open_postgres
 from drivers.postgres.migrations import migrate
+from drivers.registry import find_driver
 from service.demo import demo
 from service.policy.language import PolicyError
 from service.server import serve
@@ -61,7 +63,7 @@ def _serve(parsed: argparse.Namespace) -> int:
 
 def _migrate(parsed: argparse.Namespace) -> int:
     url = read_settings(os.environ).store.reveal()
-    if not url.startswith(("postgresql:", "postgres:")):
+    if find_driver(url) is not open_postgres:
         print("VITRINE_STORE is not a PostgreSQL database: there is no schema to migrate.")
         return 0
     names = asyncio.run(migrate(url, check=parsed.check))

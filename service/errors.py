@@ -18,6 +18,7 @@ from drivers.errors import (
     RevisionConflict,
     StoreUnavailable,
     UnknownMarker,
+    Unstorable,
 )
 from service.limits.protocol import LimitsUnavailable
 from service.negotiation import preferred
@@ -41,6 +42,7 @@ STATUS: Mapping[type[Exception], int] = MappingProxyType(
     {
         BadRequest: 400,
         UnknownMarker: 400,
+        Unstorable: 400,
         Unauthorized: 401,
         Forbidden: 403,
         PolicyForbids: 403,

@@ -1,5 +1,6 @@
 """What several test modules share: a migrated database of one's own, a store of each kind, a client."""
 
+import hashlib
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -13,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 
-from drivers.postgres.migrations import migrate
+from drivers.postgres.migrations import migrate, released
 from drivers.protocol import ImageStore
 from drivers.registry import open_store
 from service.app import make_app
@@ -31,7 +32,8 @@ from tests.postgres import running_postgres, with_database
 Client = TestClient[web.Request, web.Application]
 Connect = Callable[..., Awaitable[Client]]
 
-TEMPLATE = "vitrine_template"
+# Named by what is in it, so that a server that outlives the run never lends an older schema.
+TEMPLATE = "vitrine_" + hashlib.sha256("".join(each.checksum for each in released()).encode()).hexdigest()[:16]
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from drivers.errors import StoreUnavailable
+from drivers.errors import StoreUnavailable, Unstorable
 from drivers.memory import MemoryStore
 from drivers.protocol import ImageStore
 from drivers.records import View
@@ -132,6 +132,10 @@ class TestFailures:
         response = await client.get(PATH, headers=by("ann"))
         assert response.status == 503
         assert "does not answer" in await response.text()
+
+    async def test_what_no_column_can_hold_is_400(self, client: Client, store: Broken) -> None:
+        store.error = Unstorable("A number is beyond 64 bits.")
+        assert (await client.get(PATH, headers=by("ann"))).status == 400
 
     async def test_an_identity_service_that_is_away_is_503_and_never_401(self, connect: Connect) -> None:
         response = await (await connect(verifier=Away())).get(PATH, headers=by("ann"))

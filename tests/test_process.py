@@ -180,6 +180,12 @@ async def test_a_start_that_cannot_work_says_why_in_one_line(
     assert "hunter2" not in errors
 
 
+async def test_a_misspelt_store_is_not_taken_for_one_without_a_schema() -> None:
+    code, _, errors = await vitrine("migrate", env=environment(store="postgre://host/images"))
+    assert code == 1
+    assert "postgresql" in errors
+
+
 async def test_a_port_in_use_says_so(tokens_file: str, session: ClientSession) -> None:
     async with serving(tokens="static", tokens_file=tokens_file) as (_, base):
         taken = environment(tokens="static", tokens_file=tokens_file, port=base.rsplit(":", 1)[1])
