@@ -19,7 +19,7 @@ from drivers.errors import (
     UnknownMarker,
 )
 from drivers.protocol import ImageStore
-from drivers.query import Filter, ImageQuery, Order
+from drivers.query import Direction, Filter, ImageQuery, Order
 from drivers.records import Image, Location, Member, MemberStatus, View, Visibility
 from drivers.usage import IMPORTING, Limits, Usage
 
@@ -222,7 +222,9 @@ class ListConformance:
             (Filter("name", "eq", "\0"), set()),
             (Filter("name", "eq", "\ud800"), set()),
             (Filter("id", "eq", numbered(1)), {1}),
-            (Filter("id", "in", (numbered(1), numbered(2), "x")), {1, 2}),
+            (Filter("id", "in", (numbered(1), numbered(2), numbered(1), "x", "\0")), {1, 2}),
+            (Filter("id", "in", ()), set()),
+            (Filter("id", "eq", "\0"), set()),
             (Filter("owner", "eq", "p2"), {1}),
             (Filter("owner", "eq", "p1"), {0, 2}),
             (Filter("status", "eq", "active"), {1}),
@@ -327,7 +329,10 @@ class ListConformance:
             {"properties": {"": "", "name": "n"}, "tags": ("",)},
             {"properties": {"a": "x" * 100_000}},
         )
-        assert await found(store, **asked) == expected
+        for keys in ("created_at",), ("name", "created_at"), ("size", "name"):
+            for direction in get_args(Direction):
+                sort = (*(Order(key, direction) for key in keys), Order("id"))
+                assert await found(store, **asked, sort=sort) == expected
 
     @pytest.mark.parametrize(
         ("sort", "expected"),

@@ -39,8 +39,8 @@ IMAGE_OF = "cross join lateral (select * from images where id = {} offset 0) as 
 # The fields whose values are terms, as `terms_of` in SQL has them.
 TERM_FIELDS = frozenset({"name", "status", "container_format", "disk_format", "checksum", "os_hash_value"})
 # How far to look into the images of each of several terms, to read those of the rarest.
-PROBE = 100
-# Up to so many images of a term are sorted, where the order is not theirs; where more have it, one is soon met.
+PROBE = 50
+# Up to so many images of a term are sorted where the order is not by age; where more have it, the next is soon met.
 FEW = 2000
 
 
@@ -86,6 +86,7 @@ class _Page:
         self.add = self.values.add
         self.tables: list[str] = []
         self.terms = list(_terms(query))
+        self.ids = _ids(query)
         self.by_age = [order.key for order in query.sort] == ["created_at", "id"] and self._one_way()
 
     def _one_way(self) -> bool:
@@ -102,7 +103,9 @@ class _Page:
 select {COLUMNS}, {"locations" if query.locations else "null as locations"}, member_status, marked
 from (select {marked} as marked) as start
 left join (
-    select *, (select status from image_members where image_id = id and member_id = {member_id}) as member_status
+    select *, (
+        select status from image_members where image_id = id and member_id is not distinct from {member_id}
+    ) as member_status
     from ({rows}) as rows
     order by {order}
     limit {query.limit:d}
@@ -124,7 +127,9 @@ order by {order}
             where += f""" and (
                 visibility in ('public', 'community') or owner is null or owner = {project_id}
                 or visibility = 'shared'
-                and exists (select from image_members where image_id = images.id and member_id = {project_id})
+                and exists (
+                    select from image_members where image_id = images.id and member_id is not distinct from {project_id}
+                )
             )"""
         self.tables.append(f"marker as materialized (select {keys} from images where {where})")
         return "exists (select from marker)"
@@ -176,6 +181,10 @@ order by {order}
         where = [f"images.visibility = {self.add(visibility)}"]
         if owner is not None:
             where.append(f"images.owner = {self.add(owner)}")
+        if self.ids is not None:
+            asked = f"unnest({self.add(self.ids, 'text[]')}) as asked (id)"
+            yield Branch(f"{asked} {IMAGE_OF.format('asked.id')}", tuple(where))
+            return
         if not self.terms:
             yield Branch("images", tuple(where))
             return
@@ -189,23 +198,32 @@ order by {order}
             yield Branch("images", (*where, f"(select reach from {seed}) is not null"))
 
     def _seed(self, visibility: Any, owner: Any) -> str:
-        """Choose the term of fewest images, by how old the last of a few is: `reach`, null where there are no more."""
-        hidden = self.add(self.query.os_hidden, "boolean")
-        scope = f"{self.add(visibility)}, {hidden}, {self.add('' if owner is None else owner)}"
+        """Choose the term that fewest images of a scope have, and tell its `reach`; give the name of that table.
+
+        The reach is how old the last of a few images with the term is, from where the page starts: the farther, the
+        fewer have the term. It is null where there are not so many.
+        """
+        hidden, everybody = self.add(self.query.os_hidden, "boolean"), "''"
+        scope = f"{self.add(visibility)}, {hidden}, {everybody if owner is None else self.add(owner)}"
         keys = ", ".join(f"(image_term({scope}, {self.add(name)}, {self.add(value)}))" for name, value in self.terms)
         seed = f"seed{len(self.tables)}"
-        direction = self.query.sort[0].direction if self.by_age else "desc"
-        after = "".join(f" and {each}" for each in self._after(("created_at", "image_id"))) if self.by_age else ""
+        nearest = "desc" if self.query.sort[0].direction == "desc" else "asc"
+        farthest = "asc" if nearest == "desc" else "desc"
+        reach = "null::timestamptz" if self.by_age and len(self.terms) == 1 else self._reach(nearest)
         self.tables.append(f"""{seed} as materialized (
-            select key, (
-                select created_at from image_terms where image_terms.key = term.key{after}
-                order by created_at {direction}, image_id {direction} offset {PROBE if self.by_age else FEW} limit 1
-            ) as reach
+            select key, {reach} as reach
             from (values {keys}) as term (key)
-            order by reach {"asc" if direction == "desc" else "desc"} nulls first
+            order by reach {farthest} nulls first
             limit 1
         )""")
         return seed
+
+    def _reach(self, direction: str) -> str:
+        after = "".join(f" and {each}" for each in self._after(("created_at", "image_id"))) if self.by_age else ""
+        return f"""(
+            select created_at from image_terms where image_terms.key = term.key{after}
+            order by created_at {direction}, image_id {direction} offset {PROBE if self.by_age else FEW} limit 1
+        )"""
 
     def _shared(self) -> Iterator[Branch]:
         """Read the images shared with the viewer's project; those that lack the rarest term are not even looked up."""
@@ -213,7 +231,9 @@ order by {order}
         project_id = self.add(query.project_id)
         source = f"image_members as members {IMAGE_OF.format('members.image_id')}"
         where = ["images.visibility = 'shared'", f"images.owner is distinct from {project_id}"]
-        if self.terms:
+        if self.ids is not None:
+            where.append(f"members.image_id = any ({self.add(self.ids, 'text[]')})")
+        elif self.terms:
             where.append(f"""(
                 select true from image_terms where key = (select key from {self._seed("shared", None)})
                 and created_at = members.image_created_at and image_id = members.image_id
@@ -227,6 +247,15 @@ def _sees_everybodys(query: ImageQuery, visibility: str | None) -> bool:
     if visibility == "community":
         return query.visibility is not None
     return query.is_admin or visibility == "public"
+
+
+def _ids(query: ImageQuery) -> list[str] | None:
+    """List the ids that are asked for, if any are: a page is soon chosen among them."""
+    for each in query.filters:
+        if each.field == "id":
+            asked = each.value if isinstance(each.value, tuple) else (str(each.value),)
+            return sorted({item for item in asked if storable(item)})
+    return None
 
 
 def _terms(query: ImageQuery) -> Iterator[tuple[str, str]]:

@@ -59,8 +59,7 @@ async def open_postgres(url: str, options: StoreOptions) -> "PostgresStore":
 
 async def _prepare(connection: asyncpg.Connection) -> None:
     await rows.set_codecs(connection)
-    # Every statement is written for the one way it is to be run, whatever its values: planned once, not every time.
-    await connection.execute("set plan_cache_mode = force_generic_plan")
+    await connection.execute(statements.SET_PLANNER)
 
 
 async def _keep_as_is(connection: asyncpg.Connection) -> None:

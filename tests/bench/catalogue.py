@@ -1,8 +1,13 @@
 """A catalogue of any size, made inside PostgreSQL, and the kinds of lists that are asked of it."""
 
-from collections.abc import Mapping
+import asyncio
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from msgspec.structs import replace
@@ -10,9 +15,12 @@ from msgspec.structs import replace
 from drivers.postgres.migrations import migrate
 from drivers.protocol import ImageStore
 from drivers.query import Filter, ImageQuery, Order
+from tests.postgres import with_database
 
 MEMBER = "me"
 MEMBERSHIPS = 200
+IDS = tuple(str(UUID(hashlib.md5(f"id{n}".encode(), usedforsecurity=False).hexdigest())) for n in (7, 77, 777))
+NAME = f"image-{hashlib.md5(b'name77', usedforsecurity=False).hexdigest()[:10]}"
 
 # One image in ten is the member's; one in five public, one in ten a community image, three in ten shared. `x`, `y`
 # and `z` are drawn by hash, so that nothing depends on anything else, and every run makes the same images.
@@ -75,14 +83,34 @@ KINDS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "a tag of 1 in 2": {"tags": ("twin-1",)},
         "a tag of 1": {"tags": ("serial-77",)},
         "owner": {"filters": (Filter("owner", "eq", MEMBER),)},
-        "name": {"filters": (Filter("name", "eq", "image-f1bdbb2b0a"),), "sort": BY_NAME},
+        "three ids": {"filters": (Filter("id", "in", IDS),)},
+        "a name": {"filters": (Filter("name", "eq", NAME),), "sort": BY_NAME},
     }
 )
 LAST_PAGES = ("newest first", "by name", "a property of 1 in 2")
 
 
-async def make_catalogue(url: str, count: int) -> None:
-    """Migrate an empty database, and fill it with so many images."""
+@contextmanager
+def catalogue(server: str, count: int) -> Iterator[str]:
+    """Give the URL of a new database that holds so many images."""
+    name = f"vitrine_catalogue_{os.getpid()}_{count}"
+    asyncio.run(_execute(server, f"create database {name} template template0"))
+    try:
+        asyncio.run(_fill(with_database(server, name), count))
+        yield with_database(server, name)
+    finally:
+        asyncio.run(_execute(server, f"drop database {name} with (force)"))
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def _fill(url: str, count: int) -> None:
     await migrate(url)
     connection = await asyncpg.connect(url, server_settings={"maintenance_work_mem": "512MB", "work_mem": "128MB"})
     try:
