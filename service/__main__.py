@@ -17,6 +17,7 @@ from service.demo import demo
 from service.policy.language import PolicyError
 from service.server import serve
 from service.settings import SettingsError, read_settings
+from service.tokens.text import could_be_token
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,8 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     command = commands.add_parser("demo", help="serve from memory, with a fresh token and one image to look at")
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    command.add_argument("--port", type=int, default=9292, help="port to listen on (default: %(default)s, 0: any)")
-    command.add_argument("--token", help="the token to accept (default: a new random one)")
+    command.add_argument("--port", type=_port, default=9292, help="port to listen on (default: %(default)s, 0: any)")
+    command.add_argument("--token", type=_token, help="the token to accept (default: a new random one)")
     command.set_defaults(run=_demo)
     command = commands.add_parser("serve", help="serve, as the VITRINE_* variables say")
     command.set_defaults(run=_serve)
@@ -46,6 +47,18 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--check", action="store_true", help="change nothing; exit with 1 if something is missing")
     command.set_defaults(run=_migrate)
     return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return int(text)
+
+
+def _token(text: str) -> str:
+    if not could_be_token(text):
+        raise argparse.ArgumentTypeError("a token is visible ASCII characters, without blanks")
+    return text
 
 
 def _demo(parsed: argparse.Namespace) -> int:

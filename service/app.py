@@ -84,4 +84,5 @@ def add_routes(app: web.Application, settings: Settings, authenticate: Authentic
             add(route.method, f"/{version}{route.path}", documented(route, enter) if version == "v2" else enter)
         if route.path:
             add(route.method, route.path, entrance(route, "", gate))
-    add("*", "/{tail:.*}", elsewhere(gate, frozenset(route.path.split("/")[1] for route in ROUTES if route.open)))
+    open_segments = frozenset(route.path.split("/")[1] for route in ROUTES if route.open) - {""}
+    add("*", "/{tail:.*}", elsewhere(gate, open_segments))

@@ -1,6 +1,5 @@
 """JSON bodies: read whole, bounded, and refused in words a person can use (reference section 8.7)."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -9,6 +8,7 @@ from aiohttp import web
 from service.refusals import BadRequest
 
 MALFORMED = "Malformed JSON in request body."
+DEPTH_LIMIT = 32
 
 
 async def read_json(request: web.Request) -> Any:
@@ -17,15 +17,17 @@ async def read_json(request: web.Request) -> Any:
     Raises BadRequest for an empty body, one that is no JSON in UTF-8, or one that holds U+0000, which storage cannot
     keep; the framework raises 413 for one over the limit of the settings.
     """
-    raw = await request.read()
+    try:
+        raw = await request.read()
+    except web.RequestPayloadError:
+        raise BadRequest("The body cannot be read: its encoding is not what its headers say.") from None
     if not raw:
         raise BadRequest("Body expected in request.")
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadRequest(MALFORMED) from None
-    if b"\\u0000" in raw and any("\0" in text for text in _texts(value)):
-        raise BadRequest("The body holds the character U+0000, which no field can keep.")
+    _check(value)
     return value
 
 
@@ -37,14 +39,17 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     return value
 
 
-def _texts(value: Any) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case dict():
-            for key, item in value.items():
-                yield key
-                yield from _texts(item)
-        case list():
-            for item in value:
-                yield from _texts(item)
+def _check(document: Any) -> None:
+    """Refuse what is nested deeper than any field is, and U+0000; step by step, as recursion would have its own end."""
+    parts = [(document, 0)]
+    while parts:
+        part, depth = parts.pop()
+        if depth > DEPTH_LIMIT:
+            raise BadRequest(f"The body is nested deeper than {DEPTH_LIMIT} levels.")
+        match part:
+            case str() if "\0" in part:
+                raise BadRequest("The body holds the character U+0000, which no field can keep.")
+            case dict():
+                parts += [(each, depth + 1) for pair in part.items() for each in pair]
+            case list():
+                parts += [(each, depth + 1) for each in part]

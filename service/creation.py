@@ -11,14 +11,13 @@ from drivers.records import Image, View
 from service import schemas
 from service.caller import Caller
 from service.editing import VISIBILITY_RULES, check_property_quota, field_value, property_value
-from service.image_names import LINKS, READ_ONLY, SETTABLE, refuse_read_only, refuse_reserved
+from service.image_names import LINKS, READ_ONLY, SETTABLE, check_length, refuse_read_only, refuse_reserved
 from service.policy.gates import require_collection
 from service.policy.targets import ImageTarget
 from service.refusals import BadRequest, Forbidden
 from service.rules import Rules
 from service.validation import ImageSchema
 
-NAME_LIMIT = 255
 NIL = "00000000-0000-0000-0000-000000000000"
 UUID = re.compile(schemas.UUID)
 
@@ -31,8 +30,7 @@ def check_body(body: dict[str, Any], schema: ImageSchema) -> None:
     if not UUID.fullmatch(body.get("id", NIL)):
         raise BadRequest("id is not a UUID: the schema's pattern lets a line break pass at its end, storage does not.")
     for name in body:
-        if len(name) > NAME_LIMIT:
-            raise BadRequest(f"The property name '{name[:32]}...' is longer than {NAME_LIMIT} characters.")
+        check_length(name)
         refuse_reserved(name)
 
 

@@ -49,9 +49,9 @@ def entrance(route: Route, segment: str, gate: Gate) -> Handler:
     """
 
     async def enter(request: web.Request) -> web.StreamResponse:
-        if not gate.leads_to(segment, request):
-            return await multiple_choices(request)
         try:
+            if not gate.leads_to(segment, request):
+                return await multiple_choices(request)
             await gate.authenticate(request)
             check_request(request, route)
             response = await route.handler(request)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from service.refusals import Forbidden
+from service.refusals import BadRequest, Forbidden
 
 LINKS = frozenset({"direct_url", "self", "file", "schema", "stores"})
 READ_ONLY = frozenset(
@@ -11,7 +11,14 @@ READ_ONLY = frozenset(
 FORMATS = frozenset({"container_format", "disk_format"})
 SETTABLE = FORMATS | {"id", "name", "visibility", "protected", "os_hidden", "owner", "min_disk", "min_ram", "tags"}
 RESERVED = frozenset({"location", "deleted", "deleted_at"})
+NAME_LIMIT = 255
 RESERVED_PREFIX = "os_glance"
+
+
+def check_length(name: str) -> None:
+    """Raise BadRequest for a property name that is too long."""
+    if len(name) > NAME_LIMIT:
+        raise BadRequest(f"The property name '{name[:32]}...' is longer than {NAME_LIMIT} characters.")
 
 
 def refuse_read_only(name: str) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 RANGE = re.compile(
     r"""\s* (?P<type>[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+)
-        (?P<parameters>(?:\s*;\s*[\w-]+\s*=\s*(?:"[^"]*"|[^;,"\s]*))*) \s*""",
+        (?P<parameters>(?:\s*+;\s*+[\w-]++\s*+=\s*+(?:"[^"]*+"|[^;,"\s]++))*+) \s*+""",
     re.VERBOSE,
 )
 QUALITY = re.compile(r";\s*q\s*=\s*(?P<q>[01](?:\.\d{0,3})?)\s*(?:;|$)", re.IGNORECASE)

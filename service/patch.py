@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 from aiohttp import web
 
-from service.image_names import refuse_fixed, refuse_read_only, refuse_reserved
+from service.image_names import check_length, refuse_fixed, refuse_read_only, refuse_reserved
 from service.refusals import BadRequest, UnsupportedMediaType
 from service.validation import ImageSchema
 
@@ -22,6 +22,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     }
 )
 VERBS: tuple[Verb, ...] = ("add", "replace", "remove")
+BAD_TILDE = re.compile("~(?![01])")
 EMPTY_PART = re.compile(r"/\s*/|/$")
 
 
@@ -94,7 +95,7 @@ def parse_pointer(pointer: Any, where: str) -> list[str]:
         raise BadRequest(f"{where} has a path with an empty part.")
     # Glance takes one slash more at the start for none.
     segments = [segment.strip() for segment in pointer.lstrip("/").split("/")]
-    if any("~" in segment.replace("~0", "").replace("~1", "") for segment in segments):
+    if any(BAD_TILDE.search(segment) for segment in segments):
         raise BadRequest(f"{where} has a path with '~' that is not '~0' or '~1'.")
     return [segment.replace("~1", "/").replace("~0", "~") for segment in segments]
 
@@ -108,5 +109,4 @@ def _check_depth(verb: Verb, segments: list[str], where: str) -> None:
 def _check_value(change: Change, schema: ImageSchema) -> None:
     one_location = change.name == "locations" and change.position is not None
     schema.check_field(change.name, [change.value] if one_location else change.value)
-    if len(change.name) > 255:
-        raise BadRequest(f"The property name '{change.name[:32]}...' is longer than 255 characters.")
+    check_length(change.name)

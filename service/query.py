@@ -18,6 +18,8 @@ Properties = tuple[tuple[str, str], ...]
 
 VISIBILITIES = (*get_args(Visibility), "all")
 MEMBER_STATUSES = (*get_args(MemberStatus), "all")
+# As many properties as an image has by default; each costs the database a look.
+MOST_CONDITIONS = 128
 # What is no condition on a field or a property. Deleted images are gone, so `deleted` has nothing to choose from.
 NOT_FILTERS = frozenset(
     {"limit", "marker", "sort", "sort_key", "sort_dir", "visibility", "member_status", "os_hidden", "tag", "deleted"}
@@ -33,6 +35,9 @@ def read_query(pairs: Pairs, rules: Rules, caller: Caller) -> ImageQuery:
     if "changes-since" in last:
         raise BadRequest("'changes-since' is not served: use 'updated_at=gte:<time>'.")
     filters, properties = _conditions(last, rules, caller)
+    tags = tuple(dict.fromkeys(tag.strip() for tag in _all(pairs, "tag")))
+    if len(properties) + len(tags) > MOST_CONDITIONS:
+        raise BadRequest(f"There are more than {MOST_CONDITIONS} conditions on properties and tags: ask for fewer.")
     return ImageQuery(
         project_id=caller.project_id,
         is_admin=rules.policy.is_admin(caller),
@@ -41,7 +46,7 @@ def read_query(pairs: Pairs, rules: Rules, caller: Caller) -> ImageQuery:
         os_hidden=_flag("os_hidden", last.get("os_hidden", "false").lower()),
         filters=filters,
         properties=properties,
-        tags=tuple(dict.fromkeys(tag.strip() for tag in _all(pairs, "tag"))),
+        tags=tags,
         sort=read_order(_all(pairs, "sort"), _all(pairs, "sort_key"), _all(pairs, "sort_dir")),
         marker=last.get("marker"),
         limit=_limit(last.get("limit"), rules.settings),

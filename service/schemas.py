@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import SchemaError
 
+from drivers.records import MemberStatus, Status, Visibility
 from service.settings import Settings, SettingsError
 
 UUID = "^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$"
-STATUSES = (
-    "queued", "saving", "active", "killed", "deleted", "uploading", "importing", "pending_delete", "deactivated",
-)  # fmt: skip
 
 LOCATION: dict[str, Any] = {
     "type": "object",
@@ -98,7 +96,7 @@ def _writable(settings: Settings) -> dict[str, Any]:
     return {
         "id": _text("The image's UUID", pattern=UUID),
         "name": _nullable("The image's name, not unique", maxLength=255),
-        "visibility": _text("Who may see the image", enum=["community", "public", "private", "shared"]),
+        "visibility": _text("Who may see the image", enum=list(get_args(Visibility))),
         "protected": {"type": "boolean", "description": "Whether the image is safe from deletion"},
         "os_hidden": {"type": "boolean", "description": "Whether the image is left out of the default list"},
         "owner": _nullable("The project that owns the image", maxLength=255),
@@ -117,7 +115,7 @@ def _writable(settings: Settings) -> dict[str, Any]:
 
 def _read_only() -> dict[str, Any]:
     fields = {
-        "status": _text("Where the image is in its life", enum=list(STATUSES)),
+        "status": _text("Where the image is in its life", enum=list(get_args(Status))),
         "checksum": _nullable("The MD5 of the data, in hex", maxLength=32),
         "os_hash_algo": _nullable("The algorithm of os_hash_value", maxLength=64),
         "os_hash_value": _nullable("The hash of the data, in hex", maxLength=128),
@@ -140,7 +138,7 @@ def _member_schema() -> dict[str, Any]:
         "properties": {
             "member_id": _text("The project that the image is shared with"),
             "image_id": _text("The image's UUID", pattern=UUID),
-            "status": _text("What the project made of the offer", enum=["pending", "accepted", "rejected"]),
+            "status": _text("What the project made of the offer", enum=list(get_args(MemberStatus))),
             "created_at": _text("When the image was shared, in UTC"),
             "updated_at": _text("When the membership last changed, in UTC"),
             "schema": {"type": "string", "readOnly": True},

@@ -43,7 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: Annotated[str, Meta(description="Address to listen on; the container image sets `0.0.0.0`.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")] = 9292
     public_endpoint: Annotated[
-        HttpUrl | None, Meta(description="Base URL in the version list, when clients reach the service by another one.")
+        HttpUrl | None,
+        Meta(description="Base URL in links to the service, when clients reach it by another one."),
     ] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="The least severe log lines to write.")
@@ -234,8 +235,9 @@ def _variable(name: str) -> str:
 
 
 def _suggestion(variable: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(variable, known, n=1)
-    return f" Did you mean {close[0]}?" if close else " The README lists all settings."
+    # Without the prefix, which alone makes any two names alike.
+    close = difflib.get_close_matches(variable.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], n=1)
+    return f" Did you mean {PREFIX}{close[0]}?" if close else " The README lists all settings."
 
 
 def _default_text(value: object) -> str:

@@ -12,13 +12,9 @@ TEXT_LIMIT = 300
 
 
 class ImageSchema:
-    """The image schema, compiled; `document` is what clients are shown."""
+    """The image schema, compiled from the document that clients are shown."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
-        self.document = document
-        self.base_names = frozenset(
-            name for name, field in document["properties"].items() if field.get("is_base", True)
-        )
         self._whole = Draft7Validator(document)
         self._other = Draft7Validator(document["additionalProperties"])
         self._fields = {name: Draft7Validator(field) for name, field in document["properties"].items()}

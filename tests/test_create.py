@@ -147,6 +147,7 @@ async def test_locations_are_reserved(client: Client) -> None:
         *(b"", b"{", b"nul", b"1", b'"x"', b"null", b"[]", b"[1]", b"\xff\xfe", b'{"a": "\xff"}', b'{"a": NaN}'),
         *('{"a": "b"}'.encode("utf-16"), b'{"a": "\\ud800"}', b"[" * 100_000, b'{"min_disk": 1e400}'),
         b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+        *(b'{"a":' + b"[" * depth + b"]" * depth + b"}" for depth in (33, 900, 980, 985, 990)),
     ],
     ids=lambda raw: repr(raw[:16]),
 )
@@ -158,6 +159,11 @@ async def test_a_body_that_is_no_json_object_is_400(client: Client, raw: bytes) 
 async def test_a_body_over_the_limit_is_413(connect: Connect) -> None:
     client = await connect(body_limit=1000)
     await refused(client, {"a": "x" * 1000}, 413)
+
+
+async def test_a_body_that_is_not_encoded_as_it_says_is_400(client: Client) -> None:
+    response = await client.post("/v2/images", data=b"{}", headers=by("ann", Content_Encoding="gzip"))
+    assert response.status == 400
 
 
 async def test_of_duplicate_names_the_last_counts(client: Client) -> None:

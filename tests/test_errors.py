@@ -11,10 +11,11 @@ from drivers.errors import StoreUnavailable, Unstorable
 from drivers.memory import MemoryStore
 from drivers.protocol import ImageStore
 from drivers.records import View
+from drivers.usage import Usage
 from service.caller import Caller
 from service.negotiation import preferred
 from service.tokens.protocol import IdentityUnavailable
-from tests.callers import by
+from tests.callers import OWNER, by
 from tests.conformance import NEVER, ONE, image
 from tests.conftest import Client, Connect
 
@@ -227,6 +228,19 @@ async def chunks() -> Any:
 )
 def test_the_most_wanted_offer_is_preferred(accept: str | None, chosen: str | None) -> None:
     assert preferred(accept, ("x/y", "x/z")) == chosen
+
+
+def test_no_header_takes_longer_than_its_length_deserves() -> None:
+    # With a pattern that can match in two ways this took twice as long for each repetition: it would never end.
+    assert preferred("x/y" + ";a= " * 8000 + '"', ("x/y", "x/z")) == "x/y"
+
+
+@pytest.mark.parametrize("host", ["a:99999999", "", "\xff", "user@host", "evil/../x", "a b"])
+async def test_a_host_that_is_none_is_400_and_nothing_is_kept(client: Client, store: ImageStore, host: str) -> None:
+    created = await client.post("/v2/images", json={}, headers=by("ann", Host=host))
+    versions = await client.get("/", headers={"Host": host})
+    assert [created.status, versions.status] == [400, 400]
+    assert await store.usage(OWNER) == Usage()
 
 
 async def test_a_refused_token_is_in_no_log(client: Client, caplog: pytest.LogCaptureFixture) -> None:

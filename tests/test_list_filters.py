@@ -27,6 +27,22 @@ class TestFilters:
         )  # fmt: skip
 
     @pytest.mark.parametrize(
+        "query", ["&".join(f"p{n}=" for n in range(129)), "&".join(f"tag={n}" for n in range(129))]
+    )
+    async def test_more_conditions_than_an_image_has_properties_are_refused(self, client: Client, query: str) -> None:
+        assert "128 conditions" in await refusal(client, f"?{query}")
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [("owner=%00", []), ("sort=" + ",".join(["id"] * 2650), [4, 3, 2, 1, 0])],
+        ids=["NUL", "long order"],
+    )
+    async def test_what_the_database_could_not_take_is_no_failure(
+        self, client: Client, query: str, expected: list[int]
+    ) -> None:
+        assert await numbers(client, f"?{query}") == expected
+
+    @pytest.mark.parametrize(
         ("query", "expected"),
         [
             ("name=a", {0}),

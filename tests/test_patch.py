@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from service.image_names import LINKS, READ_ONLY, SETTABLE
 from service.patch import Change, parse_patch, parse_pointer
 from service.refusals import BadRequest, Forbidden
 from service.schemas import OperatorSchema, image_schema
@@ -13,8 +14,9 @@ from service.settings import Settings
 from service.validation import ImageSchema
 
 SCHEMA = ImageSchema(image_schema(Settings(), OperatorSchema()))
+NO_PROPERTIES = SETTABLE | READ_ONLY | LINKS | {"locations"}
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20).filter(
-    lambda name: name == name.strip() and not name.startswith("os_glance") and name not in SCHEMA.base_names
+    lambda name: name == name.strip() and not name.startswith("os_glance") and name not in NO_PROPERTIES
 )
 
 

@@ -186,6 +186,13 @@ async def test_a_misspelt_store_is_not_taken_for_one_without_a_schema() -> None:
     assert "postgresql" in errors
 
 
+@pytest.mark.parametrize("option", ["--port=99999", "--port=-1", "--port=x", "--token=a b", "--token="])
+async def test_the_demo_refuses_what_cannot_work(option: str) -> None:
+    code, _, errors = await vitrine("demo", option, env=environment())
+    assert code == 2
+    assert option.partition("=")[0] in errors
+
+
 async def test_a_port_in_use_says_so(tokens_file: str, session: ClientSession) -> None:
     async with serving(tokens="static", tokens_file=tokens_file) as (_, base):
         taken = environment(tokens="static", tokens_file=tokens_file, port=base.rsplit(":", 1)[1])

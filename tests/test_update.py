@@ -42,7 +42,21 @@ def remove(name: str) -> dict[str, Any]:
     return {"op": "remove", "path": f"/{name}"}
 
 
-NO_POINTERS: tuple[Any, ...] = ("name", "", 5, None, [], "/name/", "//", "///a", "/a//b", "/a/ /b", "/~2", "/a/b")
+NO_POINTERS: tuple[Any, ...] = (
+    "name",
+    "",
+    5,
+    None,
+    [],
+    "/name/",
+    "//",
+    "///a",
+    "/a//b",
+    "/a/ /b",
+    "/~2",
+    "/~~01",
+    "/a/b",
+)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from msgspec import UNSET
 from drivers.errors import ImageNotFound, RevisionConflict
 from drivers.records import Image, View
 from drivers.usage import UNLIMITED, Limits, check_limits, usage_of
+from service.base_url import base_url
 from service.body import read_json, read_object
 from service.creation import check_body, complete_image, wished_image
 from service.editing import Editor
@@ -31,6 +32,7 @@ from service.wire import Links, encode_images
 
 async def create(request: web.Request) -> web.Response:
     """Register an image; its data comes later."""
+    base = base_url(request)  # before anything is kept: a bad Host is refused
     body = await read_object(request)
     check_body(body, request.app[IMAGE_SCHEMA])
     rules, caller = request.app[RULES], request[CALLER]
@@ -39,7 +41,7 @@ async def create(request: web.Request) -> web.Response:
     image = complete_image(wished, body, rules, caller)
     await request.app[STORE].add(image, limits=limits)
     response = image_response(request, View(image), status=201)
-    response.headers["Location"] = str(request.url.origin().with_path(f"/v2/images/{image.id}"))
+    response.headers["Location"] = f"{base}/v2/images/{image.id}"
     return response
 
 

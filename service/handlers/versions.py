@@ -4,6 +4,7 @@ import msgspec
 from aiohttp import web
 
 from service.addressing import accepted_minors
+from service.base_url import base_url
 from service.keys import SETTINGS
 
 
@@ -40,16 +41,11 @@ async def versions(request: web.Request) -> web.Response:
 
 async def redirect(request: web.Request) -> web.Response:
     """Send `/v2` on to `/v2/`, as Glance does."""
-    return web.Response(status=302, headers={"Location": f"{_base(request)}/v2/"})
+    return web.Response(status=302, headers={"Location": f"{base_url(request)}/v2/"})
 
 
 def _answer(request: web.Request, status: int) -> web.Response:
     minors = accepted_minors(multi_store=request.app[SETTINGS].multi_store)
-    links = [Link(f"{_base(request)}/v2/")]
+    links = [Link(f"{base_url(request)}/v2/")]
     listed = [Version(minor, "SUPPORTED" if number else "CURRENT", links) for number, minor in enumerate(minors)]
     return web.Response(status=status, body=msgspec.json.encode(Versions(listed)), content_type="application/json")
-
-
-def _base(request: web.Request) -> str:
-    endpoint = request.app[SETTINGS].public_endpoint
-    return endpoint.rstrip("/") if endpoint else str(request.url.origin())
