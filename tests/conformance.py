@@ -19,7 +19,7 @@ from drivers.errors import (
     UnknownMarker,
 )
 from drivers.protocol import ImageStore
-from drivers.query import Direction, Filter, ImageQuery, Order
+from drivers.query import Filter, ImageQuery, Order
 from drivers.records import Image, Location, Member, MemberStatus, View, Visibility
 from drivers.usage import IMPORTING, Limits, Usage
 
@@ -329,10 +329,8 @@ class ListConformance:
             {"properties": {"": "", "name": "n"}, "tags": ("",)},
             {"properties": {"a": "x" * 100_000}},
         )
-        for keys in ("created_at",), ("name", "created_at"), ("size", "name"):
-            for direction in get_args(Direction):
-                sort = (*(Order(key, direction) for key in keys), Order("id"))
-                assert await found(store, **asked, sort=sort) == expected
+        for first in Order("created_at"), Order("created_at", "asc"), Order("name", "asc"), Order("size"):
+            assert await found(store, **asked, sort=(first, Order("id", first.direction))) == expected
 
     @pytest.mark.parametrize(
         ("sort", "expected"),

@@ -168,6 +168,8 @@ order by {order}
         query = self.query
         asked = VISIBILITIES if query.visibility in {None, "all"} else (query.visibility,)
         owner = next((each.value for each in query.filters if (each.field, each.operator) == ("owner", "eq")), None)
+        if isinstance(owner, str) and not storable(owner):
+            return
         for visibility in asked:
             if _sees_everybodys(query, visibility):
                 yield from self._scope(visibility, owner)
@@ -207,7 +209,7 @@ order by {order}
         scope = f"{self.add(visibility)}, {hidden}, {everybody if owner is None else self.add(owner)}"
         keys = ", ".join(f"(image_term({scope}, {self.add(name)}, {self.add(value)}))" for name, value in self.terms)
         seed = f"seed{len(self.tables)}"
-        nearest = "desc" if self.query.sort[0].direction == "desc" else "asc"
+        nearest = self.query.sort[0].direction
         farthest = "asc" if nearest == "desc" else "desc"
         reach = "null::timestamptz" if self.by_age and len(self.terms) == 1 else self._reach(nearest)
         self.tables.append(f"""{seed} as materialized (
