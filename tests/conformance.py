@@ -225,6 +225,8 @@ class ListConformance:
             (Filter("id", "in", (numbered(1), numbered(2), numbered(1), "x", "\0")), {1, 2}),
             (Filter("id", "in", ()), set()),
             (Filter("id", "eq", "\0"), set()),
+            (Filter("id", "neq", numbered(1)), {0, 2}),
+            (Filter("name", "neq", "a"), {2}),
             (Filter("owner", "eq", "p2"), {1}),
             (Filter("owner", "eq", "p1"), {0, 2}),
             (Filter("status", "eq", "active"), {1}),

@@ -254,7 +254,7 @@ def _sees_everybodys(query: ImageQuery, visibility: str | None) -> bool:
 def _ids(query: ImageQuery) -> list[str] | None:
     """List the ids that are asked for, if any are: a page is soon chosen among them."""
     for each in query.filters:
-        if each.field == "id":
+        if each.field == "id" and each.operator in {"eq", "in"}:
             asked = each.value if isinstance(each.value, tuple) else (str(each.value),)
             return sorted({item for item in asked if storable(item)})
     return None
