@@ -10,12 +10,11 @@ from drivers.errors import ImageNotFound, MemberNotFound
 from drivers.records import Member, MemberStatus, View
 from service.body import read_object
 from service.handlers.access import read_view
+from service.image_names import NAME_LIMIT
 from service.keys import CALLER, CLOCK, POLICY, SETTINGS, STORE
 from service.policy.gates import PolicyForbids, may, require, visible
 from service.refusals import BadRequest, Forbidden, NotFound
 from service.wire import Time, json_response, whole_second
-
-NAME_LIMIT = 255
 
 
 class MemberBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,18 +6,17 @@ from msgspec.structs import replace
 from drivers.records import Image, View
 from service.editing import check_tag_quota
 from service.handlers.access import change_image
+from service.image_names import NAME_LIMIT
 from service.keys import CALLER, POLICY, SETTINGS
 from service.policy.gates import require
 from service.refusals import BadRequest, NotFound
-
-TAG_LIMIT = 255
 
 
 async def add(request: web.Request) -> web.Response:
     """Put a tag on an image; one that is there already changes nothing."""
     tag = _tag(request)
-    if len(tag) > TAG_LIMIT:
-        raise BadRequest(f"The tag is longer than {TAG_LIMIT} characters.")
+    if len(tag) > NAME_LIMIT:
+        raise BadRequest(f"The tag is longer than {NAME_LIMIT} characters.")
 
     def decide(view: View) -> Image | None:
         require(request.app[POLICY], "modify_image", request[CALLER], view)
@@ -38,7 +37,7 @@ async def remove(request: web.Request) -> web.Response:
     def decide(view: View) -> Image:
         require(request.app[POLICY], "modify_image", request[CALLER], view)
         if tag not in view.image.tags:
-            raise NotFound(f"Tag '{tag[:TAG_LIMIT]}' not found in image {view.image.id}.")
+            raise NotFound(f"Tag '{tag[:NAME_LIMIT]}' not found in image {view.image.id}.")
         return replace(view.image, tags=tuple(each for each in view.image.tags if each != tag))
 
     await change_image(request, decide)
