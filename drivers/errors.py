@@ -58,6 +58,33 @@ class QuotaExceeded(StoreError):
         self.limit = limit
 
 
+class TaskNotFound(StoreError):
+    """No task has this id."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"No task found with ID {task_id}")
+
+
+class LeaseLost(StoreError):
+    """The claim or the task is no longer its holder's: its lease ran out, its image was deleted, or it has ended."""
+
+
+class BlobNotFound(StoreError):
+    """The store has no object of this name."""
+
+
+class BlobExists(StoreError):
+    """The store has an object of this name already, and never overwrites one."""
+
+
+class StoreFull(StoreError):
+    """The store has no room for the object."""
+
+
+class StoreReadOnly(StoreError):
+    """The store takes no objects, or lets none be removed."""
+
+
 class StoreUnavailable(StoreError):
     """The storage behind the driver did not answer, or not in time."""
 

@@ -1,0 +1,23 @@
+"""The drivers of image data by URL scheme."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+
+from drivers.blobs.memory import open_memory_blobs
+from drivers.blobs.options import BlobOptions
+from drivers.blobs.protocol import BlobStore
+from drivers.schemes import find_opener
+
+OpenBlobs = Callable[[str, BlobOptions], Awaitable[BlobStore]]
+
+ENTRY_POINTS = "vitrine.blob_stores"
+DRIVERS: Mapping[str, OpenBlobs] = MappingProxyType(
+    {
+        "memory": open_memory_blobs,
+    }
+)
+
+
+async def open_blobs(url: str, options: BlobOptions | None = None) -> BlobStore:
+    """Open the blob store that a URL names. Raise UnknownScheme, listing the known ones."""
+    return await find_opener(url, DRIVERS, ENTRY_POINTS)(url, options or BlobOptions())
