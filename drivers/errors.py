@@ -14,10 +14,10 @@ class ImageNotFound(StoreError):
 
 
 class UnknownMarker(StoreError):
-    """The page cannot start after this image: it is not there, or not for the viewer to see."""
+    """The page cannot start after this image or task: it is not there, or not for the viewer to see."""
 
-    def __init__(self, marker: str) -> None:
-        super().__init__(f"No image found with ID {marker}: the marker must be an image that you can see.")
+    def __init__(self, marker: str, kind: str = "image") -> None:
+        super().__init__(f"No {kind} found with ID {marker}: the marker must be one that you can see.")
 
 
 class ImageIdTaken(StoreError):

@@ -1,12 +1,13 @@
 """What projects hold and may hold: one function says what an image counts, one what a change of it adds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from operator import add
 from types import MappingProxyType
 
 import msgspec
 from msgspec.structs import astuple
 
+from drivers.claims import Claim
 from drivers.errors import QuotaExceeded
 from drivers.records import Image
 
@@ -20,8 +21,8 @@ UPLOADING = STAGED | {"saving"}
 class Usage(msgspec.Struct, frozen=True):
     """What a project holds, or what a change adds to it (reference section 7).
 
-    `images`; `bytes`, counted once for every location that keeps them; `staged_bytes`, of images whose data is staged
-    or being written to further stores; `uploading`, the images whose data is on its way.
+    `images`; `bytes`, counted once for every location that keeps them, and those that claims reserve; `staged_bytes`,
+    of images whose data is staged or being written to further stores; `uploading`, the images whose data is on its way.
     """
 
     images: int = 0
@@ -69,17 +70,32 @@ def usage_of(image: Image) -> Usage:
     )
 
 
-def usage_changes(before: Image | None, after: Image | None) -> Mapping[str, Usage]:
-    """Tell what a change of an image, or one that is new or gone, adds to which projects, in the order of their ids.
+def reserved_by(claim: Claim) -> Usage:
+    """Count what a claim keeps free for its project; one that is not `writing` counts nothing."""
+    return Usage(bytes=claim.reserved if claim.state == "writing" else 0)
 
-    An image without an owner is nobody's.
+
+def usage_changes(
+    before: Image | None = None,
+    after: Image | None = None,
+    *,
+    released: Iterable[Claim] = (),
+    reserved: Iterable[Claim] = (),
+) -> Mapping[str, Usage]:
+    """Tell what one change adds to which projects, in the order of their ids: the sum, so that limits see only that.
+
+    An image that is new has no `before`, one that is gone no `after`; `released` are claims as they were, `reserved`
+    claims as they are from now on. What has no owner is nobody's.
     """
+    parts = [(image.owner, -usage_of(image)) for image in (before,) if image]
+    parts += [(image.owner, usage_of(image)) for image in (after,) if image]
+    parts += [(claim.project_id, -reserved_by(claim)) for claim in released]
+    parts += [(claim.project_id, reserved_by(claim)) for claim in reserved]
     changes: dict[str, Usage] = {}
-    if before is not None and before.owner is not None:
-        changes[before.owner] = -usage_of(before)
-    if after is not None and after.owner is not None:
-        changes[after.owner] = changes.get(after.owner, Usage()) + usage_of(after)
-    return {owner: change for owner, change in sorted(changes.items()) if change != Usage()}
+    for project_id, part in parts:
+        if project_id is not None:
+            changes[project_id] = changes.get(project_id, Usage()) + part
+    return {project_id: change for project_id, change in sorted(changes.items()) if change != Usage()}
 
 
 def check_limits(held: Usage, change: Usage, limits: Limits) -> None:

@@ -1,10 +1,12 @@
-"""The contract in dictionaries: the embedded default, and the plainest statement of what a driver does."""
+"""Images and their members in dictionaries, and with claims and tasks the whole of a store."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
 
+from drivers.claims import NO_EFFECTS, Claim, Effects
 from drivers.errors import (
     ImageIdTaken,
     ImageNotFound,
@@ -13,11 +15,13 @@ from drivers.errors import (
     QuotaExceeded,
     RevisionConflict,
 )
+from drivers.memory.claims import MemoryClaims
+from drivers.memory.tasks import MemoryTasks
 from drivers.options import StoreOptions
 from drivers.query import ImageQuery
 from drivers.records import Image, Member, MemberStatus, View
 from drivers.selection import select_page
-from drivers.usage import UNLIMITED, Limits, Usage, check_limits, usage_changes
+from drivers.usage import UNLIMITED, Limits, usage_changes
 
 
 async def open_memory(url: str, options: StoreOptions) -> "MemoryStore":
@@ -25,14 +29,14 @@ async def open_memory(url: str, options: StoreOptions) -> "MemoryStore":
     return MemoryStore()
 
 
-class MemoryStore:
-    """Keeps every contract of ImageStore; a method never waits, so each is atomic on the event loop."""
+class MemoryStore(MemoryClaims, MemoryTasks):
+    """Keeps every contract of ImageStore; a method never waits, so each is atomic on the event loop.
 
-    def __init__(self) -> None:
-        self._images: dict[str, Image] = {}
-        self._ids: set[str] = set()
-        self._members: dict[str, dict[str, Member]] = {}
-        self._usage: dict[str, Usage] = {}
+    What may be refused is looked at before anything is changed.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock)
 
     async def check(self) -> None:
         """Serve always: there is nothing that could be away."""
@@ -53,24 +57,33 @@ class MemoryStore:
         """See ImageStore.add."""
         if image.id in self._ids:
             raise ImageIdTaken(image.id)
-        self._count(None, image, limits)
+        self._count(usage_changes(after=image), limits)
         self._ids.add(image.id)
         self._images[image.id] = image
         self._members[image.id] = {}
 
-    async def save(self, image: Image) -> Image:
+    async def save(self, image: Image, *, limits: Limits = UNLIMITED, effects: Effects = NO_EFFECTS) -> Image:
         """See ImageStore.save."""
         before = self._at(image.id, image.revision)
         after = replace(image, revision=image.revision + 1, created_at=before.created_at)
-        self._count(before, after)
+        released = self._check_effects(effects)
+        self._check_task(effects.task)
+        self._count(usage_changes(before, after, released=released, reserved=effects.added), limits)
         self._images[image.id] = after
+        self._take_effect(effects)
+        if effects.task is not None:
+            self._keep_task(effects.task)
         return after
 
-    async def delete(self, image_id: str, revision: int, deleted_at: datetime) -> None:
+    async def delete(
+        self, image_id: str, revision: int, deleted_at: datetime, *, garbage: Sequence[Claim] = ()
+    ) -> None:
         """See ImageStore.delete."""
         image = self._at(image_id, revision)
+        self._count(usage_changes(image, released=await self.claims(image_id)))
         del self._images[image_id], self._members[image_id]
-        self._count(image, None)
+        self._orphan(image_id)
+        self._keep_new(garbage)
 
     async def add_member(self, member: Member, *, quota: int) -> None:
         """See ImageStore.add_member."""
@@ -108,10 +121,6 @@ class MemoryStore:
         await self.member(image_id, member_id)
         del self._members[image_id][member_id]
 
-    async def usage(self, project_id: str) -> Usage:
-        """See ImageStore.usage."""
-        return self._usage.get(project_id, Usage())
-
     def _view(self, image: Image, project_id: str | None, *, locations: bool) -> View:
         member = None if project_id is None else self._members[image.id].get(project_id)
         if image.locations and not locations:
@@ -129,9 +138,3 @@ class MemoryStore:
         if image.revision != revision:
             raise RevisionConflict(image_id)
         return image
-
-    def _count(self, before: Image | None, after: Image | None, limits: Limits = UNLIMITED) -> None:
-        for owner, change in usage_changes(before, after).items():
-            held = self._usage.get(owner, Usage()) + change
-            check_limits(held, change, limits)
-            self._usage[owner] = held
