@@ -1,7 +1,9 @@
 """The application: keys and routes put together from parts that are passed in."""
 
 import asyncio
-from collections.abc import Callable
+import os
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from random import Random
 from types import MappingProxyType
@@ -14,6 +16,8 @@ from drivers.protocol import ImageStore
 from service import keys
 from service.addressing import accepted_minors
 from service.auth import Authenticate, authenticator
+from service.data.stores import Stores
+from service.data.tools import Tools
 from service.entrance import Gate, elsewhere, entrance, open_entrance
 from service.limits.fixed import FixedLimits
 from service.limits.protocol import LimitSource
@@ -28,6 +32,7 @@ from service.schemas import all_schemas, read_operator_schema
 from service.settings import Settings
 from service.tokens.protocol import TokenVerifier
 from service.validation import ImageSchema
+from service.work.sweeper import keep_sweeping
 
 
 def utc_now() -> datetime:
@@ -38,6 +43,7 @@ def utc_now() -> datetime:
 def make_app(
     settings: Settings,
     store: ImageStore,
+    stores: Stores,
     verifier: TokenVerifier,
     policy: Policy,
     random: Random,
@@ -52,12 +58,18 @@ def make_app(
     app[keys.STORE] = store
     app[keys.POLICY] = policy
     app[keys.RULES] = Rules(policy, protections or Protections(), settings)
-    app[keys.LIMITS] = limits or FixedLimits()
+    app[keys.LIMITS] = limits = limits or FixedLimits()
     app[keys.CLOCK] = clock
-    app[keys.NEW_IMAGE_ID] = lambda: str(UUID(int=random.getrandbits(128), version=4))
+    app[keys.NEW_IMAGE_ID] = new_id = lambda: str(UUID(int=random.getrandbits(128), version=4))
     # The ids of requests are no secret, and `random` may be a system call; a generator of their own says nothing of it.
     app[keys.NEW_REQUEST_ID] = request_id_source(Random(random.getrandbits(128)))  # noqa: S311
     app[keys.DRAINING] = asyncio.Event()
+    # Two hashes and an inspection for each of several uploads share the cores; more threads than that only wait.
+    threads = ThreadPoolExecutor((os.cpu_count() or 1) + 2, thread_name_prefix="data")
+    app[keys.TOOLS] = Tools(
+        settings, store, stores, limits, threads, clock, new_id, sweep=asyncio.Event(), work=asyncio.Event()
+    )
+    app.cleanup_ctx.append(background)
     schemas = all_schemas(settings, read_operator_schema(settings.image_schema_file))
     app[keys.IMAGE_SCHEMA] = ImageSchema(schemas["image"])
     app[keys.SCHEMAS] = MappingProxyType({name: msgspec.json.encode(schema) for name, schema in schemas.items()})
@@ -65,6 +77,17 @@ def make_app(
     app[keys.DOCUMENT] = msgspec.json.encode(describe(app))
     app[keys.PAGE_FILES] = read_page_files()
     return app
+
+
+async def background(app: web.Application) -> AsyncIterator[None]:
+    """Do what goes on behind the requests as long as the application runs."""
+    tools = app[keys.TOOLS]
+    tasks = [asyncio.create_task(keep_sweeping(tools))]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    tools.threads.shutdown(wait=False)
 
 
 def add_routes(app: web.Application, settings: Settings, authenticate: Authenticate) -> None:

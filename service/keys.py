@@ -8,6 +8,7 @@ from aiohttp import web
 
 from drivers.protocol import ImageStore
 from service.caller import Caller
+from service.data.tools import Tools
 from service.limits.protocol import LimitSource
 from service.openapi.page import PageFile
 from service.policy.engine import Policy
@@ -20,6 +21,7 @@ STORE: web.AppKey[ImageStore] = web.AppKey("STORE")
 POLICY: web.AppKey[Policy] = web.AppKey("POLICY", Policy)
 LIMITS: web.AppKey[LimitSource] = web.AppKey("LIMITS")
 RULES: web.AppKey[Rules] = web.AppKey("RULES", Rules)
+TOOLS: web.AppKey[Tools] = web.AppKey("TOOLS", Tools)
 IMAGE_SCHEMA: web.AppKey[ImageSchema] = web.AppKey("IMAGE_SCHEMA", ImageSchema)
 CLOCK: web.AppKey[Callable[[], datetime]] = web.AppKey("CLOCK")
 NEW_IMAGE_ID: web.AppKey[Callable[[], str]] = web.AppKey("NEW_IMAGE_ID")

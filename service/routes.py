@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from aiohttp.typedefs import Handler
 
-from service.handlers import actions, docs, health, images, info, members, schemas, tags, versions
+from service.handlers import actions, data, docs, health, images, info, members, schemas, tags, versions
+from service.openapi.data import DOWNLOAD_DATA, HEAD_DATA, STAGE_DATA, UPLOAD_DATA
 from service.openapi.docs import SHOW_DOCUMENT, SHOW_FILE, SHOW_PAGE
 from service.openapi.health import LIVE, READY
 from service.openapi.images import (
@@ -48,6 +49,10 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/images", images.create, CREATE_IMAGE, "add_image", body=True),
     Route("PATCH", "/images/{image_id}", images.update, UPDATE_IMAGE, "modify_image", body=True),
     Route("DELETE", "/images/{image_id}", images.delete, DELETE_IMAGE, "delete_image"),
+    Route("PUT", "/images/{image_id}/file", data.upload, UPLOAD_DATA, "upload_image", body=True),
+    Route("GET", "/images/{image_id}/file", data.download, DOWNLOAD_DATA, "download_image"),
+    Route("HEAD", "/images/{image_id}/file", data.download, HEAD_DATA, "download_image"),
+    Route("PUT", "/images/{image_id}/stage", data.stage, STAGE_DATA, "modify_image", body=True),
     Route("POST", "/images/{image_id}/actions/deactivate", actions.deactivate, DEACTIVATE_IMAGE, "deactivate"),
     Route("POST", "/images/{image_id}/actions/reactivate", actions.reactivate, REACTIVATE_IMAGE, "reactivate"),
     Route("PUT", "/images/{image_id}/tags/{tag}", tags.add, ADD_TAG, "modify_image"),

@@ -1,5 +1,7 @@
 """Images as records: create, show, change, delete."""
 
+from collections.abc import Iterator
+
 from aiohttp import web
 from msgspec import UNSET
 
@@ -9,17 +11,19 @@ from drivers.usage import UNLIMITED, Limits, check_limits, usage_of
 from service.base_url import base_url
 from service.body import read_json, read_object
 from service.creation import check_body, complete_image, wished_image
+from service.data.removal import garbage_of
 from service.editing import Editor
 from service.fields import shown_fields
 from service.handlers.access import (
     change_image,
     check_current,
     image_response,
+    in_order,
     not_modified,
     read_view,
     wants_locations,
 )
-from service.keys import CALLER, CLOCK, IMAGE_SCHEMA, LIMITS, NEW_IMAGE_ID, POLICY, RULES, STORE
+from service.keys import CALLER, CLOCK, IMAGE_SCHEMA, LIMITS, NEW_IMAGE_ID, POLICY, RULES, STORE, TOOLS
 from service.links import first_link, next_link, read_pairs
 from service.pages import read_page
 from service.patch import dialect_of, parse_patch
@@ -42,6 +46,7 @@ async def create(request: web.Request) -> web.Response:
     await request.app[STORE].add(image, limits=limits)
     response = image_response(request, View(image), status=201)
     response.headers["Location"] = f"{base}/v2/images/{image.id}"
+    response.headers.update(_ways_for_data(request))
     return response
 
 
@@ -54,7 +59,8 @@ async def index(request: web.Request) -> web.Response:
     views = await read_page(request.app[STORE], query, lambda view: may(rules.policy, "get_image", caller, view))
     last = views[-1].image.id if views and len(views) == query.limit else None
     links = Links(first=first_link(pairs), next=next_link(pairs, last) if last else UNSET)
-    shown = ((view.image, shown_fields(rules, caller, view)) for view in views)
+    ordered = (in_order(request, view) for view in views)
+    shown = ((view.image, shown_fields(rules, caller, view)) for view in ordered)
     return web.Response(body=encode_images(shown, links), content_type="application/json")
 
 
@@ -79,7 +85,8 @@ async def update(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """Delete an image, whatever its status; its id stays taken."""
+    """Delete an image, whatever its status; its id stays taken, and its data goes when this has been answered."""
+    tools = request.app[TOOLS]
     while True:
         view = await read_view(request)
         require(request.app[POLICY], "delete_image", request[CALLER], view)
@@ -87,9 +94,12 @@ async def delete(request: web.Request) -> web.Response:
             raise Forbidden(f"Image {view.image.id} is protected and cannot be deleted.")
         check_current(request, view)
         try:
-            await request.app[STORE].delete(view.image.id, view.image.revision, request.app[CLOCK]())
+            await tools.records.delete(
+                view.image.id, view.image.revision, tools.clock(), garbage=garbage_of(tools, view.image)
+            )
         except RevisionConflict:
             continue  # somebody changed it meanwhile, perhaps its protection: look again
+        tools.sweep.set()
         return web.Response(status=204)
 
 
@@ -105,3 +115,12 @@ async def _owners_limits(request: web.Request, wished: Image) -> Limits:
         change = usage_of(wished)
         check_limits(await request.app[STORE].usage(wished.owner) + change, change, limits)
     return limits
+
+
+def _ways_for_data(request: web.Request) -> Iterator[tuple[str, str]]:
+    """Tell the owner of a new image how its data may come: by which imports, and into which stores."""
+    tools = request.app[TOOLS]
+    if methods := tools.settings.enabled_import_methods:
+        yield "OpenStack-image-import-methods", ",".join(methods)
+    if tools.stores.multi:
+        yield "OpenStack-image-store-ids", ",".join(store.id for store in tools.stores)

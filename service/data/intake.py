@@ -1,0 +1,127 @@
+"""Data into a store by the commit protocol: claimed before its first byte, visible only when all of it is safe."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from msgspec.structs import replace
+
+from drivers.claims import Claim, Effects
+from drivers.errors import ImageNotFound, LeaseLost, QuotaExceeded, StoreError, StoreUnavailable
+from drivers.records import Image
+from drivers.usage import UNLIMITED, Limits
+from service.data.blocks import ahead
+from service.data.measure import Measured, Meter
+from service.data.stores import DataStore
+from service.data.tools import Tools
+
+logger = logging.getLogger(__name__)
+
+# How many bytes at a time are reserved for data whose size nobody told.
+STEP = 64 << 20
+# How often a lease is renewed while it lasts, so that one lost answer does no harm.
+RENEWALS = 3
+
+
+class Intake:
+    """One object on its way into a store, under a claim; the claim itself is begun and ended with its image.
+
+    Where `limits` bound the owner's bytes, room for the object is reserved: at once if its size is expected, else as
+    it grows.
+    """
+
+    def __init__(
+        self, tools: Tools, image: Image, target: DataStore, expected: int | None, limits: Limits = UNLIMITED
+    ) -> None:
+        claim_id = tools.new_id()
+        self._tools = tools
+        self._target = target
+        self._limits = limits
+        self._limited = limits.bytes >= 0 and image.owner is not None
+        self.expected = expected
+        self.claim = Claim(
+            id=claim_id,
+            image_id=image.id,
+            store=target.id,
+            # Not the image's id alone: what a writer that lost its claim leaves behind is nobody else's.
+            url=target.blobs.locate(f"{image.id}.{claim_id[:8]}"),
+            project_id=image.owner,
+            reserved=(expected or 0) if self._limited else 0,
+        )
+        self._reserved = self.claim.reserved
+
+    async def take(self, blocks: AsyncIterator[bytes], *, algorithm: str, inspect: bool) -> Measured:
+        """Write all blocks, under the claim that was begun, and tell what they were.
+
+        Raises what the blocks raise, LeaseLost, QuotaExceeded, and what BlobStore.write does.
+        """
+        meter = Meter(self._tools.threads, algorithm, inspect=inspect)
+        measured = meter.through(self._reserving(ahead(blocks)))
+        await self._held(self._target.blobs.write(self.claim.url, measured, size=self.expected))
+        return meter.result()
+
+    async def _reserving(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Reserve room in the project's quota before data of unknown size is written."""
+        size = 0
+        async for block in blocks:
+            size += len(block)
+            if self._limited and size > self._reserved:
+                await self._reserve(size)
+            yield block
+
+    async def _reserve(self, size: int) -> None:
+        try:
+            await self._renew(size + STEP)
+        except QuotaExceeded:
+            await self._renew(size)
+
+    async def _renew(self, reserved: int) -> None:
+        await self._tools.records.renew_claim(
+            self.claim.id, lease=self._tools.lease, reserved=reserved, limits=self._limits
+        )
+        self._reserved = reserved
+
+    async def _held(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work while the claim is ours; when it is lost, stop the work and raise LeaseLost."""
+        tasks = [asyncio.ensure_future(work), asyncio.ensure_future(self._keep())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                await task
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keep(self) -> None:
+        renewed_at = time.monotonic()
+        while True:
+            await asyncio.sleep(self._tools.lease.total_seconds() / RENEWALS)
+            try:
+                await self._renew(self._reserved)
+            except StoreUnavailable:
+                if time.monotonic() - renewed_at > self._tools.lease.total_seconds():
+                    raise LeaseLost("The storage of records did not answer for as long as a lease lasts.") from None
+            else:
+                renewed_at = time.monotonic()
+
+
+def queued_again(image: Image) -> Image | None:
+    """Give an image that was being uploaded or staged as it is when nothing came of it; None for any other."""
+    if image.status not in {"saving", "uploading"}:
+        return None
+    return replace(image, status="queued", size=None, virtual_size=None)
+
+
+async def give_up(tools: Tools, claim: Claim) -> None:
+    """Make what a claim stands for garbage, and its image queued again if it was being uploaded; then sweep."""
+    try:
+        with suppress(ImageNotFound):  # it was deleted: then only its data is in the way
+            await tools.revise(claim.image_id, queued_again, effects=Effects(dropped=(claim.id,)))
+        await tools.records.drop_claims([claim.id])
+    except StoreError:
+        logger.exception("Image %s stays as it is until the lease of its claim is out", claim.image_id)
+    tools.sweep.set()
