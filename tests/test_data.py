@@ -1,12 +1,9 @@
 """Upload and download over HTTP, on both drivers of records (reference section 2.2)."""
 
-import asyncio
 import hashlib
 
-import pytest
-
 from tests.callers import by
-from tests.conftest import Client, Connect
+from tests.conftest import Client
 
 OCTETS = {"Content-Type": "application/octet-stream"}
 DATA = bytes(range(256)) * 2000
