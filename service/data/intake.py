@@ -1,19 +1,17 @@
 """Data into a store by the commit protocol: claimed before its first byte, visible only when all of it is safe."""
 
-import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any
 
 from msgspec.structs import replace
 
 from drivers.claims import Claim, Effects
-from drivers.errors import ImageNotFound, LeaseLost, QuotaExceeded, StoreError, StoreUnavailable
+from drivers.errors import ImageNotFound, QuotaExceeded, StoreError
 from drivers.records import Image
 from drivers.usage import UNLIMITED, Limits
 from service.data.blocks import ahead
+from service.data.held import while_held
 from service.data.measure import Measured, Meter
 from service.data.stores import DataStore
 from service.data.tools import Tools
@@ -22,8 +20,6 @@ logger = logging.getLogger(__name__)
 
 # How many bytes at a time are reserved for data whose size nobody told.
 STEP = 64 << 20
-# How often a lease is renewed while it lasts, so that one lost answer does no harm.
-RENEWALS = 3
 
 
 class Intake:
@@ -60,7 +56,8 @@ class Intake:
         """
         meter = Meter(self._tools.threads, algorithm, inspect=inspect)
         measured = meter.through(self._reserving(ahead(blocks)))
-        await self._held(self._target.blobs.write(self.claim.url, measured, size=self.expected))
+        writing = self._target.blobs.write(self.claim.url, measured, size=self.expected)
+        await while_held(writing, lambda: self._renew(self._reserved), self._tools.lease)
         return meter.result()
 
     async def _reserving(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -83,30 +80,6 @@ class Intake:
             self.claim.id, lease=self._tools.lease, reserved=reserved, limits=self._limits
         )
         self._reserved = reserved
-
-    async def _held(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do the work while the claim is ours; when it is lost, stop the work and raise LeaseLost."""
-        tasks = [asyncio.ensure_future(work), asyncio.ensure_future(self._keep())]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                await task
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _keep(self) -> None:
-        renewed_at = time.monotonic()
-        while True:
-            await asyncio.sleep(self._tools.lease.total_seconds() / RENEWALS)
-            try:
-                await self._renew(self._reserved)
-            except StoreUnavailable:
-                if time.monotonic() - renewed_at > self._tools.lease.total_seconds():
-                    raise LeaseLost("The storage of records did not answer for as long as a lease lasts.") from None
-            else:
-                renewed_at = time.monotonic()
 
 
 def queued_again(image: Image) -> Image | None:
