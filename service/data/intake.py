@@ -94,7 +94,16 @@ async def give_up(tools: Tools, claim: Claim) -> None:
     try:
         with suppress(ImageNotFound):  # it was deleted: then only its data is in the way
             await tools.revise(claim.image_id, queued_again, effects=Effects(dropped=(claim.id,)))
-        await tools.records.drop_claims([claim.id])
     except StoreError:
         logger.exception("Image %s stays as it is until the lease of its claim is out", claim.image_id)
+    else:
+        await give_up_claim(tools, claim)
+
+
+async def give_up_claim(tools: Tools, claim: Claim) -> None:
+    """Make what a claim stands for garbage, whatever becomes of its image; then sweep."""
+    try:
+        await tools.records.drop_claims([claim.id])
+    except StoreError:
+        logger.exception("An object of image %s stays until the lease of its claim is out", claim.image_id)
     tools.sweep.set()
