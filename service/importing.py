@@ -5,6 +5,7 @@ from uuid import UUID
 
 from drivers.records import Image
 from service.data.stores import DataStore, Stores
+from service.data.uris import opened_fetcher
 from service.refusals import BadRequest, Conflict
 from service.settings import Settings
 from service.work.plan import METHODS, Plan
@@ -82,9 +83,7 @@ def plan_import(request: ImportRequest, header: str | None, image: Image, stores
     if not request.all_must_succeed and not stores.multi:
         raise BadRequest("'all_stores_must_succeed' can only be false where there are several stores.")
     names = tuple(store.id for store in targets)
-    return Plan(
-        method=request.method, options=request.options, stores=names, all_must_succeed=request.all_must_succeed
-    )
+    return Plan(method=request.method, options=request.options, stores=names, all_must_succeed=request.all_must_succeed)
 
 
 def _targets(request: ImportRequest, header: str | None, stores: Stores) -> list[DataStore]:
@@ -101,3 +100,26 @@ def _targets(request: ImportRequest, header: str | None, stores: Stores) -> list
         if store_id not in by_id:
             raise Conflict(f"'{store_id[:64]}' is no store that takes data here: /v2/info/stores lists them.")
     return [by_id[store_id] for store_id in wanted]
+
+
+async def read_old_import(body: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Read the body of a task of the old kind `import`; give its input. Raises BadRequest or FetchRefused.
+
+    Its URL has to pass the same checks as that of any import (OSSN-0105).
+    """
+    wanted: Any = body.get("input")
+    if body.keys() != {"type", "input"} or body["type"] != "import" or not isinstance(wanted, dict):
+        raise BadRequest("A task needs 'type', which can only be 'import', and 'input', an object; nothing else.")
+    if not isinstance(wanted.get("import_from"), str) or not isinstance(wanted.get("image_properties", {}), dict):
+        raise BadRequest("The input needs 'import_from', a URL; its 'image_properties' are an object.")
+    if wanted["import_from"].lower().startswith(("file:", "filesystem:")):
+        raise BadRequest("File based imports are not allowed: use a URL of http or https.")
+    async with opened_fetcher(settings) as fetcher:
+        await fetcher.check(wanted["import_from"])
+    return dict(wanted)
+
+
+def image_fields(wanted: dict[str, Any]) -> dict[str, Any]:
+    """Give the fields of the image that such a task makes, as in the body of a create."""
+    defaults = {"disk_format": wanted.get("import_from_format", "qcow2"), "container_format": "bare"}
+    return defaults | wanted.get("image_properties", {})

@@ -48,7 +48,7 @@ async def _checked(request: web.Request, view: View, asked: ImportRequest) -> Pl
     check_status(view.image, asked.method)
     check_options(asked)
     require(request.app[POLICY], "copy_image" if asked.method == "copy-image" else "modify_image", caller, view)
-    await _require_unlocked(tools, view.image)
+    await require_unlocked(tools, view.image)
     plan = plan_import(asked, request.headers.get(STORE_HEADER), view.image, tools.stores)
     if plan and asked.method == "web-download":
         async with opened_fetcher(tools.settings) as fetcher:
@@ -75,7 +75,7 @@ async def _begin(request: web.Request, image: Image, plan: Plan, body: dict[str,
     await tools.records.save(locked, effects=Effects(task=task))
 
 
-async def _require_unlocked(tools: Tools, image: Image) -> None:
+async def require_unlocked(tools: Tools, image: Image) -> None:
     """Raise Conflict while a task works on the image; one that has ended, or is forgotten, locks nothing."""
     lock = image.properties.get(LOCK)
     if lock is None:

@@ -7,16 +7,21 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
+from drivers.claims import Effects
 from drivers.errors import TaskNotFound
 from drivers.tasks import Task
 from service.base_url import base_url
 from service.body import read_object
 from service.handlers.access import read_view
+from service.handlers.images import add_image
+from service.importing import image_fields, read_old_import
 from service.keys import CALLER, POLICY, TOOLS
 from service.links import TASKS, first_link, next_link, read_pairs
 from service.policy.gates import require, require_collection
+from service.request_id import request_id_of
 from service.task_query import read_task_query
 from service.wire import Time, json_response, whole_second
+from service.work.marks import marked
 
 
 class TaskRow(msgspec.Struct, frozen=True):
@@ -129,7 +134,8 @@ async def create(request: web.Request) -> web.Response:
     tools, caller = request.app[TOOLS], request[CALLER]
     base = base_url(request)
     body = await read_object(request)
-    wanted = await read_task(body, tools)
+    wanted = await read_old_import(body, tools.settings)
+    image = await add_image(request, image_fields(wanted))
     now = tools.clock()
     task = Task(
         id=tools.new_id(),
@@ -137,11 +143,13 @@ async def create(request: web.Request) -> web.Response:
         owner=caller.project_id,
         created_at=now,
         updated_at=now,
+        image_id=image.id,
         request_id=request_id_of(request),
         user_id=caller.user_id,
         input=wanted,
     )
-    await tools.records.add_task(task)
+    locked = marked(image, importing=[tools.stores.default.id], lock=task.id)
+    await tools.records.save(locked, effects=Effects(task=task))
     tools.work.set()
     return json_response(_body(task), status=201, headers={"Location": f"{base}/v2/tasks/{task.id}"})
 

@@ -28,7 +28,18 @@ from service.work.sources import ObjectSource, Source, SourceFailed, UrlSource
 
 async def run_import(tools: Tools, task: Task, progress: Progress) -> None:
     """Do an import, from the beginning or from where a process that died left it; the image tells how it went."""
-    run = _Import(tools, task, plan_of(task), progress)
+    await _carry_out(tools, task, plan_of(task), progress)
+
+
+async def run_old_import(tools: Tools, task: Task, progress: Progress) -> None:
+    """Do an import that was asked for by the tasks API."""
+    options = {"name": "web-download", "uri": task.input["import_from"]}
+    plan = Plan(method="web-download", options=options, stores=(tools.stores.default.id,))
+    await _carry_out(tools, task, plan, progress)
+
+
+async def _carry_out(tools: Tools, task: Task, plan: Plan, progress: Progress) -> None:
+    run = _Import(tools, task, plan, progress)
     try:
         await run.run()
     except (TaskFailed, Refusal, QuotaExceeded) as failure:
@@ -45,7 +56,7 @@ class _Import:
         self._task = task
         self._plan = plan
         self._progress = progress
-        self._image_id: str = task.input["image_id"]
+        self._image_id = task.image_id or ""
         # The store that could not be written to, if one could not.
         self._failing: str | None = None
 
