@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -58,6 +59,7 @@ def make_app(
     app = web.Application(client_max_size=settings.body_limit)
     app[keys.SETTINGS] = settings
     app[keys.STORE] = store
+    app[keys.VERIFIER] = verifier
     app[keys.POLICY] = policy
     app[keys.RULES] = Rules(policy, protections or Protections(), settings)
     app[keys.LIMITS] = limits = limits or FixedLimits()
@@ -69,7 +71,16 @@ def make_app(
     # Two hashes and an inspection for each of several uploads share the cores; more threads than that only wait.
     threads = ThreadPoolExecutor((os.cpu_count() or 1) + 2, thread_name_prefix="data")
     app[keys.TOOLS] = Tools(
-        settings, store, stores, limits, threads, clock, new_id, sweep=asyncio.Event(), work=asyncio.Event()
+        settings,
+        store,
+        stores,
+        limits,
+        threads,
+        clock,
+        new_id,
+        sweep=asyncio.Event(),
+        work=asyncio.Event(),
+        handed=deque(),
     )
     app.cleanup_ctx.append(background)
     schemas = all_schemas(settings, read_operator_schema(settings.image_schema_file))

@@ -32,8 +32,10 @@ async def web_server() -> AsyncIterator[TestServer]:
 
     app = web.Application()
     app.router.add_get("/data", data)
-    async with TestServer(app) as server:
-        yield server
+    server = TestServer(app)
+    await server.start_server()
+    yield server
+    await server.close()
 
 
 async def started(client: Client, path: str, name: str = "ann", **body: Any) -> None:

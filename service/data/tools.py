@@ -1,6 +1,7 @@
 """What everybody needs who moves image data, in requests and behind them."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from datetime import datetime, timedelta
@@ -11,15 +12,33 @@ from msgspec.structs import replace
 from drivers.claims import NO_EFFECTS, Effects
 from drivers.protocol import ImageStore
 from drivers.records import Image, View
+from drivers.tasks import Task
 from drivers.usage import UNLIMITED, Limits
 from service.data.stores import Stores
 from service.limits.protocol import LimitSource
 from service.revising import revise
-from service.settings import Settings
+from service.settings import Secret, Settings
+
+
+class Remote(NamedTuple):
+    """Another image service, and the token of the caller for whom something is fetched from there."""
+
+    url: str
+    token: Secret
+
+
+class Handed(NamedTuple):
+    """A task, and what it needs that must not be written down."""
+
+    task: Task
+    remote: Remote
 
 
 class Tools(NamedTuple):
-    """Records, stores and their rules; `sweep` and `work` wake those who remove garbage and take up tasks."""
+    """Records, stores and their rules; `sweep` and `work` wake those who remove garbage and take up tasks.
+
+    `handed` are tasks that only this process can do.
+    """
 
     settings: Settings
     records: ImageStore
@@ -30,6 +49,7 @@ class Tools(NamedTuple):
     new_id: Callable[[], str]
     sweep: asyncio.Event
     work: asyncio.Event
+    handed: "deque[Handed]"
 
     @property
     def lease(self) -> timedelta:

@@ -3,8 +3,8 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from random import SystemRandom
 from contextlib import AsyncExitStack
+from random import SystemRandom
 from types import MappingProxyType
 
 import uvloop
@@ -13,8 +13,8 @@ from aiohttp import web
 from drivers.protocol import ImageStore
 from drivers.registry import open_store
 from service.app import make_app
-from service.data.stores import opened_stores
 from service.connection import listen
+from service.data.stores import opened_stores
 from service.policy.engine import load_policy
 from service.server import asked_to_stop
 from service.settings import Secret, Settings
