@@ -22,6 +22,8 @@ from drivers.protocol import ImageStore
 from drivers.query import Filter, ImageQuery, Order
 from drivers.records import Image, Location, Member, MemberStatus, View, Visibility
 from drivers.usage import IMPORTING, Limits, Usage
+from tests.conformance_claims import ClaimConformance, EffectConformance
+from tests.conformance_tasks import TaskConformance, TaskEffectConformance, TaskListConformance
 
 NOW = datetime(2026, 1, 28, 12, 58, 17, 123456, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -441,7 +443,14 @@ async def walk(store: ImageStore, query: ImageQuery, *, pause: bool = False) -> 
         await asyncio.sleep(0.001 if pause else 0)
 
 
-class StoreConformance(ListConformance):
+class StoreConformance(
+    ListConformance,
+    ClaimConformance,
+    EffectConformance,
+    TaskConformance,
+    TaskListConformance,
+    TaskEffectConformance,
+):
     """What every driver proves; a subclass gives the fixture `store`, freshly empty for each test."""
 
     async def test_an_open_store_is_ready(self, store: ImageStore) -> None:

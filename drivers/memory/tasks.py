@@ -19,6 +19,8 @@ class MemoryTasks(MemoryState):
 
     async def add_task(self, task: Task) -> None:
         """See TaskStore.add_task."""
+        if task.id in self._tasks:
+            raise _lost(task)
         self._keep_task(task)
 
     async def take_tasks(self, limit: int, *, lease: timedelta, updated_at: datetime) -> Sequence[Task]:

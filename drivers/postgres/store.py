@@ -1,13 +1,13 @@
 """The contract over PostgreSQL: reads coalesced, every change one transaction."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import asyncpg
-from msgspec.structs import astuple, replace
+from msgspec.structs import replace
 
+from drivers.claims import NO_EFFECTS, Claim, Effects
 from drivers.coalesce import Coalescer
 from drivers.errors import (
     ImageIdTaken,
@@ -21,13 +21,16 @@ from drivers.errors import (
 )
 from drivers.options import StoreOptions
 from drivers.postgres import rows, statements
-from drivers.postgres.faults import SCHEMA_TOO_OLD, connect, translated
+from drivers.postgres.claims import PostgresClaims, orphan, take_effect
+from drivers.postgres.connections import count
+from drivers.postgres.faults import SCHEMA_TOO_OLD, connect
 from drivers.postgres.listing import page_statement
 from drivers.postgres.migrations import pending
 from drivers.postgres.rows import IMAGE_ID, STORABLE
+from drivers.postgres.tasks import PostgresTasks, add_or_save_task
 from drivers.query import ImageQuery
 from drivers.records import Image, Member, MemberStatus, View
-from drivers.usage import UNLIMITED, Limits, Usage, check_limits, usage_changes
+from drivers.usage import UNLIMITED, Limits, usage_changes
 
 
 class Ask(NamedTuple):
@@ -67,12 +70,11 @@ async def _keep_as_is(connection: asyncpg.Connection) -> None:
     pass
 
 
-class PostgresStore:
+class PostgresStore(PostgresClaims, PostgresTasks):
     """Keeps every contract of ImageStore; any number of processes may share one database."""
 
     def __init__(self, pool: asyncpg.Pool, options: StoreOptions) -> None:
-        self._pool = pool
-        self._timeout = options.timeout
+        super().__init__(pool, options)
         self._reads = Coalescer(self._read)
 
     async def check(self) -> None:
@@ -80,10 +82,6 @@ class PostgresStore:
         async with self._connection() as connection:
             if await pending(connection):
                 raise SchemaTooOld(SCHEMA_TOO_OLD)
-
-    async def close(self) -> None:
-        """Close the pool once running statements have ended."""
-        await self._pool.close()
 
     async def get(self, image_id: str, project_id: str | None, *, locations: bool = False) -> View:
         """See ImageStore.get; what is no image's id is answered at once, and cannot spoil a shared batch."""
@@ -118,23 +116,30 @@ class PostgresStore:
             except asyncpg.UniqueViolationError:
                 raise ImageIdTaken(image.id) from None
             await connection.execute(statements.ADD_IMAGE, *rows.to_add(image))
-            await _count(connection, usage_changes(None, image), limits)
+            await count(connection, usage_changes(after=image), limits)
 
-    async def save(self, image: Image) -> Image:
+    async def save(self, image: Image, *, limits: Limits = UNLIMITED, effects: Effects = NO_EFFECTS) -> Image:
         """See ImageStore.save."""
         async with self._transaction() as connection:
             before = await _lock(connection, image.id, image.revision)
+            released = await take_effect(connection, effects)
+            if effects.task is not None:
+                await add_or_save_task(connection, effects.task)
             saved = await connection.fetchrow(statements.SAVE_IMAGE, *rows.to_save(image))
-            await _count(connection, usage_changes(before, image))
+            changes = usage_changes(before, image, released=released, reserved=effects.added)
+            await count(connection, changes, limits)
         return replace(image, created_at=saved["created_at"], revision=saved["revision"])
 
-    async def delete(self, image_id: str, revision: int, deleted_at: datetime) -> None:
+    async def delete(
+        self, image_id: str, revision: int, deleted_at: datetime, *, garbage: Sequence[Claim] = ()
+    ) -> None:
         """See ImageStore.delete."""
         async with self._transaction() as connection:
             before = await _lock(connection, image_id, revision)
+            released = await orphan(connection, image_id, garbage)
             await connection.execute(statements.DELETE_IMAGE, image_id)
             await connection.execute(statements.BURY_ID, image_id, deleted_at)
-            await _count(connection, usage_changes(before, None))
+            await count(connection, usage_changes(before, released=released))
 
     async def add_member(self, member: Member, *, quota: int) -> None:
         """See ImageStore.add_member."""
@@ -176,23 +181,6 @@ class PostgresStore:
             if await connection.fetchval(statements.REMOVE_MEMBER, image_id, member_id) is None:
                 raise MemberNotFound(image_id, member_id)
 
-    async def usage(self, project_id: str) -> Usage:
-        """See ImageStore.usage."""
-        async with self._connection() as connection:
-            row = await connection.fetchrow(statements.READ_USAGE, project_id)
-        return Usage(**dict(row)) if row else Usage()
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
-        with translated():
-            async with self._pool.acquire(timeout=self._timeout) as connection:
-                yield connection
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[asyncpg.Connection]:
-        async with self._connection() as connection, connection.transaction():
-            yield connection
-
 
 def _member_id(project_id: str | None) -> str | None:
     # A project whose id no column can hold owns nothing, and nothing can be shared with it.
@@ -207,14 +195,6 @@ async def _lock(connection: asyncpg.Connection, image_id: str, revision: int) ->
     if image.revision != revision:
         raise RevisionConflict(image_id)
     return image
-
-
-async def _count(connection: asyncpg.Connection, changes: Mapping[str, Usage], limits: Limits = UNLIMITED) -> None:
-    # In the order of the projects' ids, so that two transactions that change the same two never wait in a ring; and
-    # after all else that the transaction locks, for the same reason.
-    for project_id, change in changes.items():
-        held = await connection.fetchrow(statements.COUNT_USAGE, project_id, *astuple(change))
-        check_limits(Usage(*held), change, limits)
 
 
 def _values(member: Member) -> tuple[Any, ...]:
