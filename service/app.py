@@ -34,6 +34,8 @@ from service.schemas import all_schemas, read_operator_schema
 from service.settings import Settings
 from service.tokens.protocol import TokenVerifier
 from service.validation import ImageSchema
+from service.work.jobs import JOBS
+from service.work.runner import Runner
 from service.work.sweeper import keep_sweeping
 
 
@@ -84,7 +86,7 @@ def make_app(
 async def background(app: web.Application) -> AsyncIterator[None]:
     """Do what goes on behind the requests as long as the application runs."""
     tools = app[keys.TOOLS]
-    tasks = [asyncio.create_task(keep_sweeping(tools))]
+    tasks = [asyncio.create_task(each) for each in (keep_sweeping(tools), Runner(tools, JOBS).keep_working())]
     yield
     for task in tasks:
         task.cancel()

@@ -12,6 +12,7 @@ from aiohttp import web
 from drivers.errors import (
     BlobExists,
     BlobNotFound,
+    FetchRefused,
     ImageIdTaken,
     ImageNotFound,
     MemberExists,
@@ -53,6 +54,7 @@ STATUS: Mapping[type[Exception], int] = MappingProxyType(
         BadRequest: 400,
         UnknownMarker: 400,
         Unstorable: 400,
+        FetchRefused: 400,
         Unauthorized: 401,
         Forbidden: 403,
         PolicyForbids: 403,

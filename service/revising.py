@@ -11,9 +11,9 @@ from drivers.records import Image, View
 async def revise(
     read: Callable[[], Awaitable[View]],
     decide: Callable[[View], Image | None],
-    save: Callable[[Image], Awaitable[Image]],
+    save: Callable[[View, Image], Awaitable[Image]],
 ) -> View:
-    """Let `decide` say what an image becomes, None for no change, and save that; give the image as it is then.
+    """Let `decide` say what an image becomes, None for no change; save that in place of what it was, and give it.
 
     Each lost race means that another change won, so the loop ends. Raises what the three raise.
     """
@@ -23,6 +23,6 @@ async def revise(
         if image is None:
             return view
         try:
-            return replace(view, image=await save(image))
+            return replace(view, image=await save(view, image))
         except RevisionConflict:
             continue

@@ -200,6 +200,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 128
     image_tag_quota: Annotated[int, Meta(description="Most tags of an image; a negative number means any.")] = 128
     image_member_quota: Annotated[int, Meta(description="Most members of an image; a negative number means any.")] = 128
+    image_location_quota: Annotated[
+        int, Meta(description="Most locations of an image that patches may give it; a negative number means any.")
+    ] = 10
     user_storage_quota: Annotated[
         str,
         Meta(

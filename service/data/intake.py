@@ -107,7 +107,7 @@ async def put_back(tools: Tools, claim: Claim) -> None:
         owned = any(each.id == claim.id and each.state in {"writing", "lost"} for each in claims)
         return view
 
-    async def save(image: Image) -> Image:
+    async def save(_: View, image: Image) -> Image:
         changed = replace(image, updated_at=tools.clock())
         return await tools.records.save(changed, effects=Effects(dropped=(claim.id,)))
 
@@ -119,16 +119,22 @@ async def give_up(tools: Tools, claim: Claim) -> None:
     """Remove what a claim stands for, and make its image queued again if it was being uploaded."""
     try:
         await put_back(tools, claim)
-        await tools.records.drop_claims([claim.id])
     except StoreError:
         logger.exception("Image %s stays as it is until the lease of its claim is out", claim.image_id)
-    await _remove_own(tools, claim)
-    tools.sweep.set()
+        tools.sweep.set()
+    else:
+        await give_up_claim(tools, claim)
 
 
-async def _remove_own(tools: Tools, claim: Claim) -> None:
-    # A sweeper that took the claim for dead may have looked before the object was there.
-    store = tools.stores.get(claim.store)
-    with suppress(StoreError):  # the sweeper will do it
-        if store is not None:
+async def give_up_claim(tools: Tools, claim: Claim) -> None:
+    """Remove what a claim stands for, its image left as it is."""
+    try:
+        await tools.records.drop_claims([claim.id])
+        store = tools.stores.get(claim.store)
+        # A sweeper that took the claim for dead may have looked before the object was there; but it is not ours any more
+        # where an image has it, its writer not having heard that all went well.
+        if store is not None and not await tools.records.known_urls(claim.store, [claim.url]):
             await store.blobs.delete(claim.url)
+    except StoreError:
+        logger.exception("An object of image %s stays until the next sweep", claim.image_id)
+    tools.sweep.set()

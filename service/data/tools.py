@@ -53,7 +53,7 @@ class Tools(NamedTuple):
         async def read() -> View:
             return await self.records.get(image_id, None, locations=True)
 
-        async def save(image: Image) -> Image:
+        async def save(_before: View, image: Image) -> Image:
             return await self.records.save(replace(image, updated_at=self.clock()), limits=limits, effects=effects)
 
         return (await revise(read, lambda view: decide(view.image), save)).image

@@ -11,13 +11,12 @@ from drivers.errors import ImageNotFound, LeaseLost, QuotaExceeded
 from drivers.records import Image, Status
 from drivers.usage import Limits
 from service.data.blocks import bounded
-from service.data.formats import judge
+from service.data.filling import filled, virtual_size_of
 from service.data.intake import Intake, give_up
 from service.data.measure import Measured
 from service.data.stores import DataStore
 from service.data.tools import Tools
 from service.refusals import BadRequest, Conflict, Gone
-from service.settings import Settings
 
 VANISHED = "The image was deleted, or changed its state, while its data came: nothing of the data is kept."
 
@@ -47,16 +46,7 @@ async def _upload(
 
     def decide(now: Image) -> Image:
         _require_still(now, "saving")
-        return replace(
-            now,
-            status="active",
-            locations=(location,),
-            size=measured.size,
-            virtual_size=virtual_size,
-            checksum=measured.checksum,
-            os_hash_algo=measured.os_hash_algo,
-            os_hash_value=measured.os_hash_value,
-        )
+        return replace(filled(now, location, measured, virtual_size), status="active")
 
     await tools.revise(image.id, decide, limits=limits, effects=Effects(done=(intake.claim.id,)))
 
@@ -91,11 +81,6 @@ def require_formats(image: Image) -> None:
     for name in ("container_format", "disk_format"):
         if getattr(image, name) is None:
             raise BadRequest(f"Property {name} must be set prior to saving data.")
-
-
-def virtual_size_of(measured: Measured, image: Image, settings: Settings) -> int | None:
-    """Give the virtual size of data that was inspected for an image. Raises UnsupportedContent."""
-    return None if measured.formats is None else judge(measured.formats, image, measured.size, settings)
 
 
 async def _begin(tools: Tools, intake: Intake, status: Status, limits: Limits) -> Image:

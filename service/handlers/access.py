@@ -5,11 +5,15 @@ from collections.abc import Callable
 from aiohttp import web
 from msgspec.structs import replace
 
+from drivers.claims import NO_EFFECTS, Effects
 from drivers.records import Image, View
+from drivers.usage import UNLIMITED
 from service import wire
 from service.conditional import check_if_match, etag, is_cached
+from service.data.removal import garbage_of
+from service.data.tools import Tools
 from service.fields import offers_locations, shown_fields
-from service.keys import CALLER, CLOCK, RULES, SETTINGS, STORE, TOOLS
+from service.keys import CALLER, RULES, SETTINGS, STORE, TOOLS
 from service.revising import revise
 
 
@@ -61,10 +65,23 @@ async def change_image(request: web.Request, decide: Callable[[View], Image | No
         check_current(request, view)
         return image
 
-    async def save(image: Image) -> Image:
-        return await request.app[STORE].save(replace(image, updated_at=request.app[CLOCK]()))
+    async def save(view: View, image: Image) -> Image:
+        return await save_change(request.app[TOOLS], view.image, image)
 
     return await revise(lambda: read_view(request), decided, save)
+
+
+async def save_change(tools: Tools, before: Image, image: Image) -> Image:
+    """Save an image; locations that it has no longer leave garbage, and others more that its owner stores."""
+    kept = {each.url for each in image.locations}
+    gone = garbage_of(tools, before, [each for each in before.locations if each.url not in kept])
+    limits = UNLIMITED if image.locations == before.locations else await tools.limits_of(image)
+    saved = await tools.records.save(
+        replace(image, updated_at=tools.clock()), limits=limits, effects=Effects(added=gone) if gone else NO_EFFECTS
+    )
+    if gone:
+        tools.sweep.set()
+    return saved
 
 
 def check_current(request: web.Request, view: View) -> None:

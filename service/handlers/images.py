@@ -1,11 +1,12 @@
 """Images as records: create, show, change, delete."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from aiohttp import web
 from msgspec import UNSET
 
-from drivers.errors import ImageNotFound, RevisionConflict
+from drivers.errors import RevisionConflict
 from drivers.records import Image, View
 from drivers.usage import UNLIMITED, Limits, check_limits, usage_of
 from service.base_url import base_url
@@ -25,9 +26,11 @@ from service.handlers.access import (
 )
 from service.keys import CALLER, CLOCK, IMAGE_SCHEMA, LIMITS, NEW_IMAGE_ID, POLICY, RULES, STORE, TOOLS
 from service.links import first_link, next_link, read_pairs
+from service.location_edits import LocationWanted
 from service.pages import read_page
 from service.patch import dialect_of, parse_patch
-from service.policy.gates import may, require, require_collection, visible
+from service.placing import Found, find, place_for
+from service.policy.gates import may, require, require_collection, require_visible
 from service.policy.targets import own_images
 from service.query import read_query
 from service.refusals import Forbidden
@@ -37,17 +40,22 @@ from service.wire import Links, encode_images
 async def create(request: web.Request) -> web.Response:
     """Register an image; its data comes later."""
     base = base_url(request)  # before anything is kept: a bad Host is refused
-    body = await read_object(request)
+    image = await add_image(request, await read_object(request))
+    response = image_response(request, View(image), status=201)
+    response.headers["Location"] = f"{base}/v2/images/{image.id}"
+    response.headers.update(_ways_for_data(request))
+    return response
+
+
+async def add_image(request: web.Request, body: dict[str, Any]) -> Image:
+    """Keep a new image as the body describes it, if its caller may. Raises what the steps of section 2.1 refuse."""
     check_body(body, request.app[IMAGE_SCHEMA])
     rules, caller = request.app[RULES], request[CALLER]
     wished = wished_image(body, rules, caller, request.app[NEW_IMAGE_ID], request.app[CLOCK]())
     limits = await _owners_limits(request, wished)
     image = complete_image(wished, body, rules, caller)
     await request.app[STORE].add(image, limits=limits)
-    response = image_response(request, View(image), status=201)
-    response.headers["Location"] = f"{base}/v2/images/{image.id}"
-    response.headers.update(_ways_for_data(request))
-    return response
+    return image
 
 
 async def index(request: web.Request) -> web.Response:
@@ -75,13 +83,19 @@ async def update(request: web.Request) -> web.Response:
     """Change an image by a JSON patch: all of it, or nothing."""
     dialect = dialect_of(request)
     changes = parse_patch(await read_json(request), dialect, request.app[IMAGE_SCHEMA])
+    found: dict[str, Found] = {}
 
     def decide(view: View) -> Image | None:
-        if not visible(view, request[CALLER], request.app[POLICY]):
-            raise ImageNotFound(view.image.id)
-        return Editor(request.app[RULES], request[CALLER], view).apply(changes, dialect) if changes else None
+        require_visible(view, request[CALLER], request.app[POLICY])
+        editor = Editor(request.app[RULES], request[CALLER], view, found)
+        return editor.apply(changes, dialect) if changes else None
 
-    return image_response(request, await change_image(request, decide))
+    while True:
+        try:
+            return image_response(request, await change_image(request, decide))
+        except LocationWanted as wanted:
+            store = place_for(request.app[TOOLS], wanted.url, request[CALLER])
+            found[wanted.url] = await find(request.app[TOOLS], store, wanted.url)
 
 
 async def delete(request: web.Request) -> web.Response:

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from drivers.errors import LeaseLost, StoreError
-from drivers.tasks import Task
+from drivers.tasks import Task, TaskStatus, TaskType
 from service.data.held import while_held
 from service.data.tools import Tools
 from service.refusals import Refusal
@@ -42,7 +42,7 @@ Job = Callable[[Tools, Task, Progress], Awaitable[dict[str, Any] | None]]
 class Runner:
     """Works on several tasks at a time, each under a lease that others wait for to run out."""
 
-    def __init__(self, tools: Tools, jobs: Mapping[str, Job]) -> None:
+    def __init__(self, tools: Tools, jobs: Mapping[TaskType, Job]) -> None:
         self._tools = tools
         self._jobs = jobs
         self._running: set[asyncio.Task[None]] = set()
@@ -112,7 +112,9 @@ class Runner:
         return None if result is None else ended(self._tools, task, "success", result=result)
 
 
-def ended(tools: Tools, task: Task, status: Any, *, result: dict[str, Any] | None = None, message: str = "") -> Task:
+def ended(
+    tools: Tools, task: Task, status: TaskStatus, *, result: dict[str, Any] | None = None, message: str = ""
+) -> Task:
     """Give a task as it is after its end, to be forgotten after the time that the settings tell."""
     now = tools.clock()
     expires_at = now + timedelta(hours=tools.settings.task_time_to_live)
