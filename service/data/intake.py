@@ -131,8 +131,8 @@ async def give_up_claim(tools: Tools, claim: Claim) -> None:
     try:
         await tools.records.drop_claims([claim.id])
         store = tools.stores.get(claim.store)
-        # A sweeper that took the claim for dead may have looked before the object was there; but it is not ours any more
-        # where an image has it, its writer not having heard that all went well.
+        # A sweeper that took the claim for dead may have looked before the object was there; but where an image has it,
+        # and only the news of it was lost, it is to stay.
         if store is not None and not await tools.records.known_urls(claim.store, [claim.url]):
             await store.blobs.delete(claim.url)
     except StoreError:
