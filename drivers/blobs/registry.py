@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
+from drivers.blobs.file import open_file_blobs
 from drivers.blobs.memory import open_memory_blobs
 from drivers.blobs.options import BlobOptions
 from drivers.blobs.protocol import BlobStore
@@ -13,6 +14,7 @@ OpenBlobs = Callable[[str, BlobOptions], Awaitable[BlobStore]]
 ENTRY_POINTS = "vitrine.blob_stores"
 DRIVERS: Mapping[str, OpenBlobs] = MappingProxyType(
     {
+        "file": open_file_blobs,
         "memory": open_memory_blobs,
     }
 )
