@@ -57,7 +57,7 @@ async def objects(client: Client) -> list[bytes]:
     tools = client.app[TOOLS]
     await sweep(tools)
     found = []
-    for store in (*tools.stores, tools.stores.staging):
+    for store in {each.id: each for each in (*tools.stores, tools.stores.staging)}.values():
         async for blob in store.blobs.list():
             reader = await store.blobs.open(blob.url)
             found.append(b"".join([block async for block in reader.blocks(0, reader.size)]))
