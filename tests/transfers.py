@@ -15,7 +15,7 @@ OCTETS = {"Content-Type": "application/octet-stream"}
 DATA = bytes(range(256)) * 5003
 
 
-async def created(client: Client, name: str = "ann", **fields: object) -> str:
+async def created(client: Client, name: str = "ann", **fields: Any) -> str:
     """Create an image that waits for its data; give its path."""
     body = {"disk_format": "raw", "container_format": "bare"} | fields
     response = await client.post("/v2/images", json=body, headers=by(name))
@@ -23,7 +23,9 @@ async def created(client: Client, name: str = "ann", **fields: object) -> str:
     return f"/v2/images/{(await response.json())['id']}"
 
 
-async def put(client: Client, path: str, data: object = DATA, name: str = "ann", to: str = "file", **headers: str) -> int:
+async def put(
+    client: Client, path: str, data: object = DATA, name: str = "ann", to: str = "file", **headers: str
+) -> int:
     """Upload data, or stage it; give the status of the answer."""
     headers = by(name, **{"Content_Type": OCTETS["Content-Type"]} | headers)
     body = io.BytesIO(data) if isinstance(data, bytes) else data
@@ -31,7 +33,7 @@ async def put(client: Client, path: str, data: object = DATA, name: str = "ann",
         return response.status
 
 
-async def uploaded(client: Client, data: bytes = DATA, **fields: object) -> str:
+async def uploaded(client: Client, data: bytes = DATA, **fields: Any) -> str:
     """Create an image with data; give its path."""
     path = await created(client, **fields)
     assert await put(client, path, data) == 204
@@ -96,7 +98,7 @@ class Steps:
 async def until(condition: Callable[[], Awaitable[object]]) -> None:
     """Wait until something holds that will hold soon."""
     async with asyncio.timeout(10):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - what is waited for happens in the service
             await asyncio.sleep(0.01)
 
 

@@ -84,7 +84,8 @@ def chosen_store(request: web.Request, stores: Stores) -> DataStore:
 
 
 def _require_octets(request: web.Request) -> None:
-    if "Content-Type" not in request.headers or request.content_type != OCTETS:
+    # The framework calls octets whatever it cannot read.
+    if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != OCTETS:
         raise UnsupportedMediaType(OCTETS)
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in {"", "identity"}:
         raise UnsupportedEncoding
