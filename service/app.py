@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 from types import MappingProxyType
 from uuid import UUID
@@ -20,6 +21,7 @@ from service.auth import Authenticate, authenticator
 from service.data.stores import Stores
 from service.data.tools import Tools
 from service.entrance import Gate, elsewhere, entrance, open_entrance
+from service.expectation import invite_later
 from service.limits.fixed import FixedLimits
 from service.limits.protocol import LimitSource
 from service.openapi.document import describe, documented
@@ -110,7 +112,7 @@ def add_routes(app: web.Application, settings: Settings, authenticate: Authentic
     """
     versions = ("v2", *accepted_minors(multi_store=settings.multi_store))
     gate = Gate(frozenset(versions), authenticate)
-    add = app.router.add_route
+    add = partial(app.router.add_route, expect_handler=invite_later)
     for route in ROUTES:
         if route.open:
             add(route.method, route.path, documented(route, open_entrance(route)))

@@ -38,8 +38,10 @@ from service.refusals import (
     NotSatisfiable,
     PreconditionFailed,
     Refusal,
+    TimedOut,
     Unauthorized,
     UnsupportedContent,
+    UnsupportedEncoding,
     UnsupportedMediaType,
 )
 from service.request_id import request_id_of
@@ -61,6 +63,7 @@ STATUS: Mapping[type[Exception], int] = MappingProxyType(
         MemberNotFound: 404,
         TaskNotFound: 404,
         BlobNotFound: 404,
+        TimedOut: 408,
         Conflict: 409,
         ImageIdTaken: 409,
         MemberExists: 409,
@@ -72,6 +75,7 @@ STATUS: Mapping[type[Exception], int] = MappingProxyType(
         QuotaExceeded: 413,
         StoreFull: 413,
         UnsupportedMediaType: 415,
+        UnsupportedEncoding: 415,
         UnsupportedContent: 415,
         NotSatisfiable: 416,
         StoreUnavailable: 503,

@@ -41,6 +41,19 @@ class UnsupportedMediaType(Refusal):
         self.headers = {header: accepted}
 
 
+class UnsupportedEncoding(Refusal):
+    """The body is compressed, which here would change what is kept (RFC 9110 sections 8.4 and 12.5.3)."""
+
+    headers = MappingProxyType({"Accept-Encoding": "identity"})
+
+    def __init__(self) -> None:
+        super().__init__("Data is kept as it comes: send it without Content-Encoding.")
+
+
+class TimedOut(Refusal):
+    """The client sent nothing for too long (RFC 9110 section 15.5.9)."""
+
+
 class UnsupportedContent(Refusal):
     """The image's data is not what the image claims, or not safe to use (reference section 10.5)."""
 

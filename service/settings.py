@@ -85,6 +85,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     blob_timeout: Annotated[
         Seconds, Meta(description="Seconds a store of data may take over one step before it counts as away.")
     ] = 30.0
+    idle_seconds: Annotated[
+        Seconds,
+        Meta(description="Seconds a client may send, or take, nothing of an image's data before it is given up."),
+    ] = 900.0
     lease_seconds: Annotated[
         Seconds,
         Meta(description="After how long a silence of its process an upload or import is given up or taken over."),

@@ -5,6 +5,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -103,6 +104,12 @@ async def connect(aiohttp_client: AiohttpClient, store: ImageStore) -> AsyncIter
 async def client(connect: Connect) -> Client:
     """Give a client of the application with default settings."""
     return await connect()
+
+
+@pytest.fixture
+def blobs_url(store_url: str, tmp_path: Path) -> Secret:
+    """Give the URL of an empty store of image data: memory beside memory, files beside a database."""
+    return Secret("memory://" if store_url == "memory://" else f"file://{tmp_path}/blobs")
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
+from drivers.blobs.file import open_file_blobs
 from drivers.blobs.http import open_http
 from drivers.blobs.memory import open_memory_blobs
 from drivers.blobs.options import BlobOptions
@@ -16,6 +17,7 @@ DRIVERS: Mapping[str, OpenBlobs] = MappingProxyType(
     {
         "http": open_http,
         "https": open_http,
+        "file": open_file_blobs,
         "memory": open_memory_blobs,
     }
 )

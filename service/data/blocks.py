@@ -1,23 +1,40 @@
 """The body of a request as blocks large enough for hashing and writing; a body that ends early is an error."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from drivers.errors import QuotaExceeded
-from service.refusals import BadRequest
+from service.expectation import invite
+from service.refusals import BadRequest, TimedOut
 
 BLOCK = 1 << 20
+EARLY = "The body ended before all of it had come: nothing of it is kept."
 
 
-async def body_blocks(request: web.Request) -> AsyncIterator[bytes]:
-    """Read the body in blocks of about a MiB, the last as it comes. Raises BadRequest when it ends early."""
+async def body_blocks(request: web.Request, patience: float) -> AsyncIterator[bytes]:
+    """Ask for the body, and read it in blocks of about a MiB, the last as it comes.
+
+    Raises BadRequest when it ends early, TimedOut when nothing comes for so many seconds.
+    """
+    await invite(request)
+    # Room for the next block while this one is written.
+    request.content.set_read_chunk_size(BLOCK)
     try:
-        async for block in gathered(request.content.iter_any()):
+        async for block in gathered(_pieces(request.content, patience)):
             yield block
     except (web.RequestPayloadError, ConnectionError):
-        raise BadRequest("The body ended before all of it had come: nothing of it is kept.") from None
+        raise BadRequest(EARLY) from None
+    except TimeoutError:
+        raise TimedOut(f"Nothing of the body came for {patience:g} seconds: nothing of it is kept.") from None
+
+
+async def _pieces(content: StreamReader, patience: float) -> AsyncIterator[bytes]:
+    while not content.at_eof():
+        async with asyncio.timeout(patience):
+            piece = await content.readany()
+        yield piece
 
 
 async def gathered(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -30,12 +47,12 @@ async def gathered(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         if size >= BLOCK:
             yield b"".join(held)
             held, size = [], 0
-    if held:
+    if size:
         yield b"".join(held)
 
 
-async def ahead(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Pass blocks on, the next one being read meanwhile."""
+async def ahead(blocks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Pass blocks on, the next one being read meanwhile; to be closed, as nobody may read on behind it."""
     reading: asyncio.Task[bytes | None] = asyncio.ensure_future(anext(blocks, None))
     try:
         while (block := await reading) is not None:
@@ -43,6 +60,7 @@ async def ahead(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             yield block
     finally:
         reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 async def bounded(blocks: AsyncIterator[bytes], *, expected: int | None, cap: int) -> AsyncIterator[bytes]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import Executor
 
 import msgspec
@@ -12,7 +12,7 @@ from service.data.formats import Inspection
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """What data turned out to be; hashes in hex, `formats` as the inspection found them, None when it did not look."""
+    """What data turned out to be; hashes in hex, `formats` as Inspection found them, None when it did not look."""
 
     size: int
     checksum: str
@@ -36,7 +36,7 @@ class Meter:
         self._inspection = Inspection() if inspect else None
         self.size = 0
 
-    async def through(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def through(self, blocks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """Pass blocks on; each is measured while whoever takes it writes it."""
         measuring = None
         try:
@@ -54,7 +54,9 @@ class Meter:
 
     def _measure(self, block: bytes) -> "asyncio.Future[list[None]]":
         self.size += len(block)
-        steps = [self._md5.update, self._hash.update, *([self._inspection.feed] if self._inspection else [])]
+        steps: list[Callable[[bytes], None]] = [self._md5.update, self._hash.update]
+        if self._inspection and not self._inspection.settled:
+            steps.append(self._inspection.feed)
         run = asyncio.get_running_loop().run_in_executor
         return asyncio.gather(*(run(self._executor, step, block) for step in steps))
 

@@ -5,23 +5,28 @@ import os
 
 from aiohttp import web
 
-# As much at a time as the kernel may be told to read ahead, so that a cold file does not hold up the event loop long.
-PIECE = 4 << 20
+from drivers.blobs.protocol import BlobReader
+
+# As much at a time as may be fetched from a slow disk before anything of it is sent.
+PIECE = 2 << 20
 
 
-async def send_file(request: web.Request, descriptor: int, start: int, end: int) -> None:
-    """Send the bytes of an open file after the headers of a prepared response.
+async def send_file(request: web.Request, reader: BlobReader, start: int, end: int, patience: float) -> None:
+    """Send a part of an open file after the headers of a prepared response.
 
-    A reader that hangs holds a descriptor, no thread and no memory. Raises ConnectionError when the reader is gone.
+    A client that takes nothing holds a descriptor, no thread and no memory. Raises ConnectionError when the client is
+    gone, TimeoutError when it takes nothing for so many seconds, and what the reader raises.
     """
     transport = request.transport
     if transport is None:
         raise ConnectionResetError("The client is gone.")
-    await _emptied(request, transport)
+    async with asyncio.timeout(patience):
+        await _emptied(request, transport)
     # A descriptor of its own: the event loop lets nobody wait on one that a transport has.
     sock = os.dup(transport.get_extra_info("socket").fileno())
     try:
-        await _send(sock, descriptor, start, end)
+        while start < end:
+            start += await _send_some(sock, reader, start, min(start + PIECE, end), patience)
     finally:
         os.close(sock)
 
@@ -31,28 +36,41 @@ async def _emptied(request: web.Request, transport: asyncio.WriteTransport) -> N
     low, high = transport.get_write_buffer_limits()
     transport.set_write_buffer_limits(high=0)
     try:
-        await request.protocol._drain_helper() if transport.get_write_buffer_size() else None  # noqa: SLF001
+        if transport.get_write_buffer_size():
+            await request.protocol._drain_helper()  # noqa: SLF001 - what the framework's own writes wait by
     finally:
         transport.set_write_buffer_limits(high=high, low=low)
 
 
-async def _send(sock: int, descriptor: int, start: int, end: int) -> None:
+async def _send_some(sock: int, reader: BlobReader, start: int, end: int, patience: float) -> int:
+    """Send as much of a piece as the socket takes now, or wait until it takes something; give the bytes sent."""
+    if reader.descriptor is None:
+        raise ValueError("only what lies in a file can be sent by the kernel")
+    if not (_is_cached(reader.descriptor, start) and _is_cached(reader.descriptor, end - 1)):
+        # The disk would hold up everybody: let the reader's threads bring the piece into the page cache.
+        async for _ in reader.blocks(start, end):
+            pass
+    try:
+        sent = os.sendfile(sock, reader.descriptor, start, end - start)
+    except BlockingIOError:
+        async with asyncio.timeout(patience):
+            await _writable(sock)
+        return 0
+    if not sent:
+        raise ConnectionAbortedError("The file is shorter than it was.")
+    await asyncio.sleep(0)
+    return sent
+
+
+def _is_cached(descriptor: int, offset: int) -> bool:
+    try:
+        return os.preadv(descriptor, [bytearray(1)], offset, os.RWF_NOWAIT) == 1
+    except OSError:  # not there, or a file system that cannot tell
+        return False
+
+
+async def _writable(sock: int) -> None:
     loop = asyncio.get_running_loop()
-    while start < end:
-        count = min(PIECE, end - start)
-        os.posix_fadvise(descriptor, start + count, PIECE, os.POSIX_FADV_WILLNEED)
-        try:
-            sent = os.sendfile(sock, descriptor, start, count)
-        except BlockingIOError:
-            await _writable(loop, sock)
-            continue
-        if not sent:
-            raise ConnectionAbortedError("The file is shorter than it was.")
-        start += sent
-        await asyncio.sleep(0)
-
-
-async def _writable(loop: asyncio.AbstractEventLoop, sock: int) -> None:
     ready: asyncio.Future[None] = loop.create_future()
     loop.add_writer(sock, _wake, ready)
     try:

@@ -5,7 +5,7 @@ import re
 from aiohttp import web
 
 from drivers.records import Image, Location, View
-from service.conditional import is_cached
+from service.conditional import check_if_match, is_cached
 from service.data.blocks import body_blocks
 from service.data.ranges import Span, wanted_span
 from service.data.send import data_headers, data_tag, open_first, send
@@ -15,7 +15,7 @@ from service.data.upload import upload as upload_data
 from service.handlers.access import read_view
 from service.keys import CALLER, POLICY, TOOLS
 from service.policy.gates import require
-from service.refusals import BadRequest, Forbidden, UnsupportedMediaType
+from service.refusals import BadRequest, Forbidden, UnsupportedEncoding, UnsupportedMediaType
 from service.request_id import HEADER as REQUEST_ID
 from service.request_id import request_id_of
 
@@ -26,13 +26,13 @@ STORE_HEADER = "X-Image-Meta-Store"
 
 async def upload(request: web.Request) -> web.Response:
     """Keep the body as the data of a queued image, which is active when this is answered."""
-    _require_octets(request)
     tools = request.app[TOOLS]
-    target = chosen_store(request, tools.stores)
+    _require_octets(request)
     expected = _expected_size(request)
+    target = chosen_store(request, tools.stores)
     view = await read_view(request)
     require(request.app[POLICY], "upload_image", request[CALLER], view)
-    await upload_data(tools, view.image, target, body_blocks(request), expected)
+    await upload_data(tools, view.image, target, body_blocks(request, tools.settings.idle_seconds), expected)
     return web.Response(status=204)
 
 
@@ -45,7 +45,7 @@ async def stage(request: web.Request) -> web.Response:
     expected = _expected_size(request)
     view = await read_view(request)
     require(request.app[POLICY], "modify_image", request[CALLER], view)
-    await stage_data(tools, view.image, body_blocks(request), expected)
+    await stage_data(tools, view.image, body_blocks(request, tools.settings.idle_seconds), expected)
     return web.Response(status=204)
 
 
@@ -58,13 +58,15 @@ async def download(request: web.Request) -> web.StreamResponse:
     if not image.locations:
         return web.Response(status=204)
     tag = data_tag(image)
+    check_if_match(request.headers.get("If-Match"), tag or "")
     if tag and is_cached(request.headers.get("If-None-Match", ""), tag):
         return web.Response(status=304, headers={"ETag": tag})
     reader = await open_first(tools.stores, _by_preference(tools.stores.ordered(image), preferred))
     try:
-        span = wanted_span(request.headers, reader.size, tag)
+        # Ranges are of GET alone (RFC 9110 section 14.2).
+        span = None if request.method == "HEAD" else wanted_span(request.headers, reader.size, tag)
         response = _response(request, image, span, reader.size)
-        await send(request, response, reader, span or Span(0, reader.size))
+        await send(request, response, reader, span or Span(0, reader.size), tools.settings.idle_seconds)
     finally:
         await reader.close()
     return response
@@ -82,8 +84,14 @@ def chosen_store(request: web.Request, stores: Stores) -> DataStore:
 
 
 def _require_octets(request: web.Request) -> None:
-    if "Content-Type" not in request.headers or request.content_type != OCTETS:
+    # The framework calls octets whatever it cannot read.
+    if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != OCTETS:
         raise UnsupportedMediaType(OCTETS)
+    if request.headers.get("Content-Encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise UnsupportedEncoding
+    if "Content-Range" in request.headers:
+        # A part kept as if it were the whole would be an image that nobody sent (RFC 9110 section 14.5).
+        raise BadRequest("Data is taken whole: Content-Range is not understood here.")
 
 
 def _expected_size(request: web.Request) -> int | None:
@@ -92,6 +100,9 @@ def _expected_size(request: web.Request) -> int | None:
         return request.content_length
     if not SIZE.fullmatch(told):
         raise BadRequest("x-openstack-image-size is not a number of bytes.")
+    length = request.content_length
+    if length not in {None, int(told)}:
+        raise BadRequest(f"Size mismatch: expected {int(told)} bytes, got {length} by the Content-Length.")
     return int(told)
 
 

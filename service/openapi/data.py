@@ -14,6 +14,7 @@ DATA_HEADERS = {
     "Content-MD5": Header("The MD5 of all the data, in hex.", promised=False),
     "ETag": Header("Names the data.", promised=False),
     "Repr-Digest": Header("The hash of all the data (RFC 9530).", promised=False),
+    "X-Content-Type-Options": Header("`nosniff`."),
 }
 
 UPLOAD_DATA = Operation(
@@ -21,6 +22,7 @@ UPLOAD_DATA = Operation(
     "Upload an image's data",
     {
         204: Answer("All of the data is safe, and the image active."),
+        408: Answer("The client sent nothing for too long; nothing of the data is kept."),
         409: Answer("The image is not queued for its data."),
         410: Answer("The image was deleted meanwhile, or the store takes no data."),
         413: TOO_MUCH,
@@ -47,12 +49,14 @@ DOWNLOAD_DATA = Operation(
         ),
         304: Answer("The data is that of `If-None-Match`.", headers={"ETag": DATA_HEADERS["ETag"]}),
         403: Answer("The policy refuses, or the image is deactivated."),
+        412: Answer("The data is not that of `If-Match`."),
         416: Answer("The range is not one of the data's."),
     },
     (
         IMAGE_ID,
         Parameter("query", "prefer", "Stores to read from if they have the data, separated by commas."),
         Parameter("header", "Range", "`bytes=first-last`, `bytes=first-` or `bytes=-last`; one only."),
+        Parameter("header", "If-Match", "Send nothing unless this is the `ETag` of the data."),
         Parameter("header", "If-Range", "Send all of the data unless this is its `ETag`."),
         Parameter("header", "If-None-Match", "The `ETag` of data that is there already."),
     ),

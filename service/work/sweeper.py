@@ -2,11 +2,10 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 
-from drivers.claims import Claim, Effects
-from drivers.errors import ImageNotFound, StoreError
-from service.data.intake import queued_again
+from drivers.claims import Claim
+from drivers.errors import StoreError
+from service.data.intake import put_back
 from service.data.tools import Tools
 
 logger = logging.getLogger(__name__)
@@ -22,6 +21,8 @@ async def keep_sweeping(tools: Tools) -> None:
             await sweep(tools)
         except StoreError as error:
             logger.warning("The sweep is put off: %s", error)
+        except Exception:
+            logger.exception("The sweep failed in a way nobody expected, and will be tried again")
         try:
             async with asyncio.timeout(tools.lease.total_seconds() / 2):
                 await tools.sweep.wait()
@@ -51,15 +52,10 @@ async def _remove(tools: Tools, claim: Claim) -> bool:
         return False
     try:
         if claim.state == "lost":
-            await _queue_again(tools, claim)
+            # Of an upload or a stage; imports are put right by who takes up their task.
+            await put_back(tools, claim)
         await store.blobs.delete(claim.url)
     except StoreError as error:
         logger.warning("An object of image %s stays until the next sweep: %s", claim.image_id, error)
         return False
     return True
-
-
-async def _queue_again(tools: Tools, claim: Claim) -> None:
-    """Let an image whose upload or stage died be uploaded again; imports are put right by who takes up their task."""
-    with suppress(ImageNotFound):  # it was deleted meanwhile
-        await tools.revise(claim.image_id, queued_again, effects=Effects(dropped=(claim.id,)))
