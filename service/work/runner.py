@@ -98,9 +98,9 @@ class Runner:
             await tools.records.renew_task(told, lease=tools.lease)
 
         try:
-            ended = await while_held(self._done(task, progress, remote), renew, tools.lease)
-            if ended:
-                await tools.records.save_task(ended)
+            done = await while_held(self._done(task, progress, remote), renew, tools.lease)
+            if done:
+                await tools.records.save_task(done)
         except LeaseLost:
             logger.warning("Task %s was taken over by another process, or is gone", task.id)
         except asyncio.CancelledError:
@@ -123,6 +123,7 @@ def ended(
     tools: Tools, task: Task, status: TaskStatus, *, result: dict[str, Any] | None = None, message: str = ""
 ) -> Task:
     """Give a task as it is after its end, to be forgotten after the time that the settings tell."""
+    tools.metrics.tasks_ended.labels(task.type, status).inc()
     now = tools.clock()
     expires_at = now + timedelta(hours=tools.settings.task_time_to_live)
     return replace(
