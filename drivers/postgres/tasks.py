@@ -61,7 +61,7 @@ class PostgresTasks(PostgresConnections):
         """See TaskStore.list_tasks."""
         async with self._connection() as connection:
             marker = await _marker(connection, query)
-            text, values = _page(query, marker)
+            text, values = page_statement(query, marker)
             return [_to_task(row) for row in await connection.fetch(text, *values)]
 
     async def drop_tasks(self, expired_at: datetime) -> int:
@@ -101,7 +101,8 @@ async def _marker(connection: asyncpg.Connection, query: TaskQuery) -> Task | No
     return _to_task(row)
 
 
-def _page(query: TaskQuery, marker: Task | None) -> tuple[str, list[Any]]:
+def page_statement(query: TaskQuery, marker: Task | None) -> tuple[str, list[Any]]:
+    """Write the statement of a page, which starts behind the marker; give its values, too."""
     values, direction = Values(), "desc" if query.descending else "asc"
     fields = list(dict.fromkeys((query.sort_key, "created_at", "id")))
     keys = [_key(field, field) for field in fields]
