@@ -88,11 +88,14 @@ class ZipDecoder:
         if self._file.eof:
             self._end(data)
             return b""
-        unfolded = self._file.decompress(data, max_length)
+        return self._unfold(self._file, data, max_length)
+
+    def _unfold(self, file: ZlibDecoder, data: bytes, max_length: int) -> bytes:
+        unfolded = file.decompress(data, max_length)
         self._checksum = zlib.crc32(unfolded, self._checksum)
-        self.needs_input = self._file.needs_input or self._file.eof
-        if self._file.eof:
-            self._end(self._file.unused_data)
+        self.needs_input = file.needs_input or file.eof
+        if file.eof:
+            self._end(file.unused_data)
         return unfolded
 
     def _begin(self) -> bytes:
