@@ -38,7 +38,8 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True):
     `added` are new claims: `writing` ones under a `lease`, or `garbage`, to be removed at once. `staged` are claims
     whose object the image stages from now on, `done` those whose object one of its locations names from now on; both
     have to be `writing` still, be their lease out or not. `dropped` claims, in whatever state, are `garbage` from now
-    on. `task` is added when nobody ever took it up and it is not there, else saved as by `save_task`.
+    on. `task` is added when it is not there and nobody ever took it up, else saved as by `save_task`; one that is added
+    `processing` is its adder's, under the `lease`.
     """
 
     added: tuple[Claim, ...] = ()

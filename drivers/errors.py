@@ -89,6 +89,10 @@ class StoreUnavailable(StoreError):
     """The storage behind the driver did not answer, or not in time."""
 
 
+class FetchRefused(StoreError):
+    """The URL is none that may be fetched: malformed, forbidden by the operator, or of a host that nobody may reach."""
+
+
 class SchemaTooOld(StoreUnavailable):
     """The database's schema is older than this release needs."""
 

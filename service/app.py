@@ -1,8 +1,9 @@
 """The application: keys and routes put together from parts that are passed in."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 from types import MappingProxyType
 from uuid import UUID
@@ -14,7 +15,10 @@ from drivers.protocol import ImageStore
 from service import keys
 from service.addressing import accepted_minors
 from service.auth import Authenticate, authenticator
+from service.data.stores import Stores
+from service.data.tools import make_tools
 from service.entrance import Gate, elsewhere, entrance, open_entrance
+from service.expectation import invite_later
 from service.limits.fixed import FixedLimits
 from service.limits.protocol import LimitSource
 from service.openapi.document import describe, documented
@@ -28,6 +32,9 @@ from service.schemas import all_schemas, read_operator_schema
 from service.settings import Settings
 from service.tokens.protocol import TokenVerifier
 from service.validation import ImageSchema
+from service.work.jobs import JOBS
+from service.work.runner import Runner
+from service.work.sweeper import keep_sweeping
 
 
 def utc_now() -> datetime:
@@ -38,6 +45,7 @@ def utc_now() -> datetime:
 def make_app(
     settings: Settings,
     store: ImageStore,
+    stores: Stores,
     verifier: TokenVerifier,
     policy: Policy,
     random: Random,
@@ -50,14 +58,17 @@ def make_app(
     app = web.Application(client_max_size=settings.body_limit)
     app[keys.SETTINGS] = settings
     app[keys.STORE] = store
+    app[keys.VERIFIER] = verifier
     app[keys.POLICY] = policy
     app[keys.RULES] = Rules(policy, protections or Protections(), settings)
-    app[keys.LIMITS] = limits or FixedLimits()
+    app[keys.LIMITS] = limits = limits or FixedLimits()
     app[keys.CLOCK] = clock
-    app[keys.NEW_IMAGE_ID] = lambda: str(UUID(int=random.getrandbits(128), version=4))
+    app[keys.NEW_IMAGE_ID] = new_id = lambda: str(UUID(int=random.getrandbits(128), version=4))
     # The ids of requests are no secret, and `random` may be a system call; a generator of their own says nothing of it.
     app[keys.NEW_REQUEST_ID] = request_id_source(Random(random.getrandbits(128)))  # noqa: S311
     app[keys.DRAINING] = asyncio.Event()
+    app[keys.TOOLS] = make_tools(settings, store, stores, limits, clock, new_id)
+    app.cleanup_ctx.append(background)
     schemas = all_schemas(settings, read_operator_schema(settings.image_schema_file))
     app[keys.IMAGE_SCHEMA] = ImageSchema(schemas["image"])
     app[keys.SCHEMAS] = MappingProxyType({name: msgspec.json.encode(schema) for name, schema in schemas.items()})
@@ -67,6 +78,17 @@ def make_app(
     return app
 
 
+async def background(app: web.Application) -> AsyncIterator[None]:
+    """Do what goes on behind the requests as long as the application runs."""
+    tools = app[keys.TOOLS]
+    tasks = [asyncio.create_task(each) for each in (keep_sweeping(tools), Runner(tools, JOBS).keep_working())]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    tools.threads.shutdown(wait=False)
+
+
 def add_routes(app: web.Application, settings: Settings, authenticate: Authenticate) -> None:
     """Register the table: the open routes once, the API's under every accepted version and, for `Accept`, under none.
 
@@ -74,7 +96,7 @@ def add_routes(app: web.Application, settings: Settings, authenticate: Authentic
     """
     versions = ("v2", *accepted_minors(multi_store=settings.multi_store))
     gate = Gate(frozenset(versions), authenticate)
-    add = app.router.add_route
+    add = partial(app.router.add_route, expect_handler=invite_later)
     for route in ROUTES:
         if route.open:
             add(route.method, route.path, documented(route, open_entrance(route)))

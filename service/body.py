@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from service.expectation import invite
 from service.refusals import BadRequest
 
 MALFORMED = "Malformed JSON in request body."
@@ -17,6 +18,7 @@ async def read_json(request: web.Request) -> Any:
     Raises BadRequest for an empty body, one that is no JSON in UTF-8, or one that holds U+0000, which storage cannot
     keep; the framework raises 413 for one over the limit of the settings.
     """
+    await invite(request)
     try:
         raw = await request.read()
     except web.RequestPayloadError:

@@ -9,6 +9,7 @@ from functools import partial
 from aiohttp import web
 
 from service.errors import TEXTS, error_response
+from service.remainder import is_too_much, read_off
 from service.settings import Settings
 
 # Of a request's line and of each header, in bytes: room for the longest tokens in use and for long filters.
@@ -37,6 +38,17 @@ class Connection(web.RequestHandler):
         response = error_response(request, status, TEXTS[500] if status == 500 else text)
         response.force_close()
         return response
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send the answer, then read what is left of the body, but never as much as a client may send."""
+        if is_too_much(request):
+            resp.force_close()
+        response, reset = await super().finish_response(request, resp, start_time)
+        if not reset and not await read_off(request):
+            self.force_close()
+        return response, reset
 
 
 @asynccontextmanager

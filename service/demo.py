@@ -4,11 +4,14 @@ import secrets
 from datetime import UTC, datetime
 from random import SystemRandom
 
+from aiohttp import web
+
 from drivers.memory import MemoryStore
 from drivers.records import Image, Location
 from service.app import make_app
 from service.caller import Caller
 from service.connection import listen
+from service.data.stores import opened_stores
 from service.policy.engine import load_policy
 from service.server import asked_to_stop
 from service.settings import Settings
@@ -51,7 +54,12 @@ async def demo(host: str, port: int, token: str | None) -> None:
     store = MemoryStore()
     await store.add(CIRROS)
     caller = Caller(user_id="demo", project_id=PROJECT, roles=frozenset({"member", "reader"}))
-    app = make_app(settings, store, StaticVerifier({token: caller}), load_policy(None), SystemRandom())
+    async with opened_stores(settings) as stores:
+        app = make_app(settings, store, stores, StaticVerifier({token: caller}), load_policy(None), SystemRandom())
+        await _serve(app, settings, token)
+
+
+async def _serve(app: web.Application, settings: Settings, token: str) -> None:
     async with listen(app, settings) as address:
         base = f"http://{address[0]}:{address[1]}"
         print(  # noqa: T201 - this is what the command is for

@@ -10,7 +10,9 @@ from drivers.errors import QuotaExceeded
 from drivers.records import Image, View
 from service.caller import Caller
 from service.image_names import FORMATS, SETTABLE, count_properties
+from service.location_edits import LocationEditor
 from service.patch import Change, Dialect
+from service.placing import Found
 from service.policy.gates import require
 from service.protections import Action
 from service.refusals import BadRequest, Conflict, Forbidden
@@ -24,28 +26,30 @@ VISIBILITY_RULES: Mapping[str, str] = MappingProxyType({"public": "publicize_ima
 class Editor:
     """Applies changes in order to a copy; nothing is saved here, so one refusal leaves the image as it was."""
 
-    def __init__(self, rules: Rules, caller: Caller, view: View) -> None:
+    def __init__(self, rules: Rules, caller: Caller, view: View, found: Mapping[str, Found]) -> None:
         self._rules = rules
         self._caller = caller
         self._view = view
         self._fields: dict[str, Any] = {}
         self._properties = dict(view.image.properties)
+        self._locations = LocationEditor(view.image, found, rules.settings)
 
     def apply(self, changes: list[Change], dialect: Dialect) -> Image:
         """Give the image after all changes.
 
-        Raises what the gates raise, Forbidden, Conflict, BadRequest, or QuotaExceeded.
+        Raises what the gates raise, Forbidden, Conflict, BadRequest, or QuotaExceeded; LocationWanted when a URL has
+        to be looked up first.
         """
         for change in changes:
             self._require_policies(change)
             if change.name in SETTABLE:
                 self._change_field(change, dialect)
             elif change.name == "locations":
-                self._change_locations()
+                self._change_locations(change)
             else:
                 self._change_property(change, dialect)
         self._check_property_quota()
-        return replace(self._view.image, properties=self._properties, **self._fields)
+        return replace(self._locations.image, properties=self._properties, **self._fields)
 
     def _require_policies(self, change: Change) -> None:
         if change.name == "locations":
@@ -92,11 +96,17 @@ class Editor:
     def _may(self, action: Action, name: str) -> bool:
         return self._rules.protections.may(action, name, self._caller)
 
-    def _change_locations(self) -> None:
+    def _change_locations(self, change: Change) -> None:
+        if change.verb == "replace" and not change.value:
+            raise Forbidden("Cannot replace locations from a non-empty list to an empty list.")
         if not self._rules.settings.show_multiple_locations:
             raise Forbidden("It's not allowed to change locations when locations are invisible.")
-        # A location has to be in a store that this service knows, and it knows none yet.
-        raise BadRequest("Invalid location: no store of this service has it.")
+        if change.verb == "replace":
+            self._locations.replace(change.value)
+        elif change.verb == "remove":
+            self._locations.remove(change.position or "-")
+        else:
+            self._locations.add(change.position or "-", change.value)
 
     def _check_property_quota(self) -> None:
         if self._properties.keys() - self._view.image.properties.keys():

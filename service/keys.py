@@ -8,18 +8,22 @@ from aiohttp import web
 
 from drivers.protocol import ImageStore
 from service.caller import Caller
+from service.data.tools import Tools
 from service.limits.protocol import LimitSource
 from service.openapi.page import PageFile
 from service.policy.engine import Policy
 from service.rules import Rules
 from service.settings import Settings
+from service.tokens.protocol import TokenVerifier
 from service.validation import ImageSchema
 
 SETTINGS: web.AppKey[Settings] = web.AppKey("SETTINGS", Settings)
 STORE: web.AppKey[ImageStore] = web.AppKey("STORE")
 POLICY: web.AppKey[Policy] = web.AppKey("POLICY", Policy)
+VERIFIER: web.AppKey[TokenVerifier] = web.AppKey("VERIFIER")
 LIMITS: web.AppKey[LimitSource] = web.AppKey("LIMITS")
 RULES: web.AppKey[Rules] = web.AppKey("RULES", Rules)
+TOOLS: web.AppKey[Tools] = web.AppKey("TOOLS", Tools)
 IMAGE_SCHEMA: web.AppKey[ImageSchema] = web.AppKey("IMAGE_SCHEMA", ImageSchema)
 CLOCK: web.AppKey[Callable[[], datetime]] = web.AppKey("CLOCK")
 NEW_IMAGE_ID: web.AppKey[Callable[[], str]] = web.AppKey("NEW_IMAGE_ID")

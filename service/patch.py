@@ -39,7 +39,7 @@ def dialect_of(request: web.Request) -> Dialect:
     """Tell the dialect by the Content-Type; raises UnsupportedMediaType naming both."""
     dialect = DIALECTS.get(request.content_type)
     if dialect is None:
-        raise UnsupportedMediaType(", ".join(DIALECTS))
+        raise UnsupportedMediaType(", ".join(DIALECTS), "Accept-Patch")
     return dialect
 
 

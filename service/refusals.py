@@ -34,11 +34,36 @@ class PreconditionFailed(Refusal):
 
 
 class UnsupportedMediaType(Refusal):
-    """The body is of a type that this operation does not read; the header tells which it does (RFC 5789)."""
+    """The body is of a type that this operation does not read; a header tells which it does (RFC 9110, RFC 5789)."""
 
-    def __init__(self, accepted: str) -> None:
+    def __init__(self, accepted: str, header: str = "Accept") -> None:
         super().__init__(f"The Content-Type is none of: {accepted}.")
-        self.headers = {"Accept-Patch": accepted}
+        self.headers = {header: accepted}
+
+
+class UnsupportedEncoding(Refusal):
+    """The body is compressed, which here would change what is kept (RFC 9110 sections 8.4 and 12.5.3)."""
+
+    headers = MappingProxyType({"Accept-Encoding": "identity"})
+
+    def __init__(self) -> None:
+        super().__init__("Data is kept as it comes: send it without Content-Encoding.")
+
+
+class TimedOut(Refusal):
+    """The client sent nothing for too long (RFC 9110 section 15.5.9)."""
+
+
+class UnsupportedContent(Refusal):
+    """The image's data is not what the image claims, or not safe to use (reference section 10.5)."""
+
+
+class NotSatisfiable(Refusal):
+    """The range that is asked for is none of the image's (RFC 9110 section 15.5.17)."""
+
+
+class Gone(Refusal):
+    """The image vanished, or went its own way, while its data came."""
 
 
 class Unauthorized(Refusal):

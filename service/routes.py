@@ -4,9 +4,25 @@ from typing import NamedTuple
 
 from aiohttp.typedefs import Handler
 
-from service.handlers import actions, docs, health, images, info, members, schemas, tags, versions
+from service.handlers import (
+    actions,
+    data,
+    docs,
+    health,
+    images,
+    imports,
+    info,
+    locations,
+    members,
+    schemas,
+    stores,
+    tags,
+    tasks,
+    versions,
+)
+from service.openapi.data import DOWNLOAD_DATA, HEAD_DATA, STAGE_DATA, UPLOAD_DATA
 from service.openapi.docs import SHOW_DOCUMENT, SHOW_FILE, SHOW_PAGE
-from service.openapi.health import LIVE, READY
+from service.openapi.health import LIVE, METRICS, READY
 from service.openapi.images import (
     ADD_TAG,
     CREATE_IMAGE,
@@ -24,6 +40,17 @@ from service.openapi.members import ADD_MEMBER, LIST_MEMBERS, REMOVE_MEMBER, SHO
 from service.openapi.operation import Operation
 from service.openapi.schemas import SHOW_SCHEMA
 from service.openapi.versions import CHOOSE_VERSION, LIST_VERSIONS, LIST_VERSIONS_BELOW, REDIRECT
+from service.openapi.work import (
+    ADD_LOCATION,
+    CREATE_TASK,
+    IMPORT_DATA,
+    LIST_IMAGE_TASKS,
+    LIST_LOCATIONS,
+    LIST_TASKS,
+    REMOVE_FROM_STORE,
+    REMOVE_TASK,
+    SHOW_TASK,
+)
 
 
 class Route(NamedTuple):
@@ -48,6 +75,19 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/images", images.create, CREATE_IMAGE, "add_image", body=True),
     Route("PATCH", "/images/{image_id}", images.update, UPDATE_IMAGE, "modify_image", body=True),
     Route("DELETE", "/images/{image_id}", images.delete, DELETE_IMAGE, "delete_image"),
+    Route("PUT", "/images/{image_id}/file", data.upload, UPLOAD_DATA, "upload_image", body=True),
+    Route("GET", "/images/{image_id}/file", data.download, DOWNLOAD_DATA, "download_image"),
+    Route("HEAD", "/images/{image_id}/file", data.download, HEAD_DATA, "download_image"),
+    Route("PUT", "/images/{image_id}/stage", data.stage, STAGE_DATA, "modify_image", body=True),
+    Route("POST", "/images/{image_id}/import", imports.start, IMPORT_DATA, "modify_image", body=True),
+    Route("GET", "/images/{image_id}/tasks", tasks.of_image, LIST_IMAGE_TASKS, "get_image"),
+    Route("POST", "/images/{image_id}/locations", locations.add, ADD_LOCATION, "add_image_location", body=True),
+    Route("GET", "/images/{image_id}/locations", locations.index, LIST_LOCATIONS, "fetch_image_location"),
+    Route("DELETE", "/stores/{store_id}/{image_id}", stores.remove, REMOVE_FROM_STORE, "get_image_location"),
+    Route("GET", "/tasks", tasks.index, LIST_TASKS, "tasks_api_access", body=True),
+    Route("POST", "/tasks", tasks.create, CREATE_TASK, "tasks_api_access", body=True),
+    Route("GET", "/tasks/{task_id}", tasks.show, SHOW_TASK, "tasks_api_access", body=True),
+    Route("DELETE", "/tasks/{task_id}", tasks.remove, REMOVE_TASK, "tasks_api_access", body=True),
     Route("POST", "/images/{image_id}/actions/deactivate", actions.deactivate, DEACTIVATE_IMAGE, "deactivate"),
     Route("POST", "/images/{image_id}/actions/reactivate", actions.reactivate, REACTIVATE_IMAGE, "reactivate"),
     Route("PUT", "/images/{image_id}/tags/{tag}", tags.add, ADD_TAG, "modify_image"),
@@ -69,6 +109,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthcheck", health.live, LIVE, open=True),
     Route("GET", "/livez", health.live, LIVE, open=True),
     Route("GET", "/readyz", health.ready, READY, open=True),
+    Route("GET", "/metrics", health.metrics, METRICS, open=True),
     Route("GET", "/docs", docs.page, SHOW_PAGE, open=True),
     Route("GET", "/docs/{file}", docs.file, SHOW_FILE, open=True),
     Route("GET", "/openapi.json", docs.document, SHOW_DOCUMENT, open=True),

@@ -13,6 +13,7 @@ from drivers.options import StoreOptions
 from drivers.registry import open_store
 from service.app import make_app
 from service.connection import listen
+from service.data.stores import opened_stores
 from service.keys import DRAINING
 from service.limits.open import open_limits
 from service.policy.engine import load_policy, watch_policy
@@ -38,6 +39,7 @@ async def opened_app(settings: Settings) -> AsyncIterator[web.Application]:
             settings.store.reveal(), StoreOptions(pool=settings.store_pool, timeout=settings.store_timeout)
         )
         stack.push_async_callback(store.close)
+        stores = await stack.enter_async_context(opened_stores(settings))
         verifier = await open_verifier(settings)
         stack.push_async_callback(verifier.close)
         limits = await open_limits(settings)
@@ -45,7 +47,9 @@ async def opened_app(settings: Settings) -> AsyncIterator[web.Application]:
         if settings.policy_file:
             watcher = asyncio.create_task(watch_policy(policy, settings.policy_file, POLICY_POLL))
             stack.callback(watcher.cancel)
-        yield make_app(settings, store, verifier, policy, SystemRandom(), protections=protections, limits=limits)
+        yield make_app(
+            settings, store, stores, verifier, policy, SystemRandom(), protections=protections, limits=limits
+        )
 
 
 async def asked_to_stop() -> None:

@@ -1,6 +1,7 @@
 """Every setting of the service: one frozen struct, a sentence per field, read from `VITRINE_*` variables."""
 
 import difflib
+import re
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
@@ -30,6 +31,9 @@ class Secret:
     def __repr__(self) -> str:
         return "***"
 
+
+# A list of stores begins with a name, one URL does not.
+NAMED = re.compile(r"[A-Za-z0-9_.-]+=")
 
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
@@ -65,6 +69,88 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     store_timeout: Annotated[
         Seconds, Meta(description="Seconds the database may take over one statement before the answer is 503.")
     ] = 5.0
+
+    stores: Annotated[
+        Secret | None,
+        Meta(
+            description="Where data lives: a URL, or `name=URL,name=URL`; each URL may have `weight` and `description`."
+        ),
+    ] = None
+    default_store: Annotated[
+        str | None, Meta(description="The store that is meant when none is named; else the first.")
+    ] = None
+    staging: Annotated[
+        Secret | None, Meta(description="URL of a store for data that waits for its import; else the default store.")
+    ] = None
+    blob_timeout: Annotated[
+        Seconds, Meta(description="Seconds a store of data may take over one step before it counts as away.")
+    ] = 30.0
+    idle_seconds: Annotated[
+        Seconds,
+        Meta(description="Seconds a client may send, or take, nothing of an image's data before it is given up."),
+    ] = 900.0
+    lease_seconds: Annotated[
+        Seconds,
+        Meta(description="After how long a silence of its process an upload or import is given up or taken over."),
+    ] = 30.0
+    image_size_cap: Annotated[Count, Meta(description="Most bytes of one image's data.")] = 1_099_511_627_776
+    hashing_algorithm: Annotated[
+        Literal["sha256", "sha384", "sha512", "sha3_256", "sha3_512", "blake2b"],
+        Meta(description="What `os_hash_value` of new data is computed with."),
+    ] = "sha512"
+    require_image_format_match: Annotated[
+        bool, Meta(description="Refuse data of another format than `disk_format` says; unsafe data is refused anyway.")
+    ] = True
+    gpt_safety_checks_nonfatal: Annotated[
+        tuple[str, ...], Meta(description="Safety checks of partition tables, by name, that refuse no data.")
+    ] = ()
+    enabled_import_methods: Annotated[
+        tuple[Literal["glance-direct", "web-download", "copy-image", "glance-download"], ...],
+        Meta(description="The ways to import data."),
+    ] = ("glance-direct", "web-download", "copy-image")
+    glance_download_properties: Annotated[
+        tuple[str, ...], Meta(description="With `glance-download`: how names begin of properties that are copied.")
+    ] = ("hw_", "trait:", "os_distro", "os_secure_boot", "os_type")
+    image_import_plugins: Annotated[
+        tuple[Literal["no_op", "inject_image_metadata", "image_decompression"], ...],
+        Meta(description="What imports do besides, but for copies: unfold compressed data, put properties on images."),
+    ] = ()
+    inject_metadata_properties: Annotated[
+        tuple[str, ...], Meta(description="With `inject_image_metadata`: properties as `name:value`.")
+    ] = ()
+    inject_ignore_user_roles: Annotated[
+        tuple[str, ...], Meta(description="Roles of which one spares its holder's images these properties.")
+    ] = ("admin",)
+    import_workers: Annotated[Count, Meta(description="Most imports that one process works on at a time.")] = 4
+    task_time_to_live: Annotated[Count, Meta(description="Hours for which a task that has ended is remembered.")] = 48
+    fetch_allowed_networks: Annotated[
+        tuple[str, ...],
+        Meta(description="Networks such as `10.1.0.0/16` that URLs may lead to, beside the public internet."),
+    ] = ()
+    allowed_schemes: Annotated[tuple[str, ...], Meta(description="Schemes that URLs to import from may have.")] = (
+        "http",
+        "https",
+    )
+    disallowed_schemes: Annotated[
+        tuple[str, ...], Meta(description="Where none are allowed by name: schemes they may not have.")
+    ] = ()
+    allowed_hosts: Annotated[tuple[str, ...], Meta(description="The only hosts that URLs may name, if any.")] = ()
+    disallowed_hosts: Annotated[
+        tuple[str, ...], Meta(description="Where none are allowed by name: hosts they may not name.")
+    ] = ()
+    allowed_ports: Annotated[tuple[int, ...], Meta(description="The only ports that URLs may name, if any.")] = (
+        80,
+        443,
+    )
+    disallowed_ports: Annotated[
+        tuple[int, ...], Meta(description="Where none are allowed by number: ports they may not name.")
+    ] = ()
+    do_secure_hash: Annotated[
+        bool, Meta(description="Read and hash the data of a location that is added by the locations API.")
+    ] = True
+    http_retries: Annotated[
+        int, Meta(ge=0, description="How often reading such data is begun again when it breaks off.")
+    ] = 3
 
     tokens: Annotated[
         Literal["keystone", "static"], Meta(description="Who verifies tokens: Keystone, or a file of tokens.")
@@ -116,9 +202,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     show_multiple_locations: Annotated[
         bool, Meta(description="Show `locations` to callers who pass `get_image_location`.")
     ] = False
-    multi_store: Annotated[
-        bool, Meta(description="Show `stores` to callers who pass `get_image_location`, and list the API minors of it.")
-    ] = False
     limit_param_default: Annotated[
         Count, Meta(description="Images on a page of the list, where no `limit` is sent.")
     ] = 25
@@ -130,6 +213,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 128
     image_tag_quota: Annotated[int, Meta(description="Most tags of an image; a negative number means any.")] = 128
     image_member_quota: Annotated[int, Meta(description="Most members of an image; a negative number means any.")] = 128
+    image_location_quota: Annotated[
+        int, Meta(description="Most locations of an image that patches may give it; a negative number means any.")
+    ] = 10
     user_storage_quota: Annotated[
         str,
         Meta(
@@ -173,6 +259,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "iso",
         "ploop",
     )
+
+    @property
+    def multi_store(self) -> bool:
+        """Whether the stores have names, so that callers may choose among them, and see where an image is."""
+        return self.stores is not None and NAMED.match(self.stores.reveal().strip()) is not None
 
 
 class Setting(typing.NamedTuple):
@@ -244,7 +335,7 @@ def _default_text(value: object) -> str:
     if isinstance(value, Secret):
         return value.reveal()
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(map(str, value))
     if isinstance(value, bool):
         return str(value).lower()
     return "" if value is None else str(value)

@@ -1,6 +1,6 @@
 """How an image is said (reference section 3): hidden fields absent, empty ones null, properties merged here only."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -22,9 +22,10 @@ def whole_second(moment: datetime) -> datetime:
     return moment.replace(microsecond=0)
 
 
-def json_response(body: msgspec.Struct, status: int = 200) -> web.Response:
+def json_response(body: msgspec.Struct, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Answer with a body of its own struct."""
-    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")
+    encoded = msgspec.json.encode(body)
+    return web.Response(status=status, body=encoded, content_type="application/json", headers=headers)
 
 
 class LocationBody(msgspec.Struct, frozen=True):

@@ -4,7 +4,8 @@ import hashlib
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -18,6 +19,7 @@ from drivers.postgres.migrations import migrate, released
 from drivers.protocol import ImageStore
 from drivers.registry import open_store
 from service.app import make_app
+from service.data.stores import opened_stores
 from service.keys import DOCUMENT
 from service.limits.protocol import LimitSource
 from service.policy.engine import Policy, load_policy
@@ -31,6 +33,9 @@ from tests.postgres import running_postgres, with_database
 
 Client = TestClient[web.Request, web.Application]
 Connect = Callable[..., Awaitable[Client]]
+
+# Two stores of image data by name, which is what makes them shown to callers.
+TWO_STORES = Secret("fast=memory://?weight=100&description=Quick,slow=memory://?weight=50")
 
 # Named by what is in it, so that a server that outlives the run never lends an older schema.
 TEMPLATE = "vitrine_" + hashlib.sha256("".join(each.checksum for each in released()).encode()).hexdigest()[:16]
@@ -81,7 +86,7 @@ async def store(store_url: str) -> AsyncIterator[ImageStore]:
 
 
 @pytest.fixture
-def connect(aiohttp_client: AiohttpClient, store: ImageStore) -> Connect:
+async def connect(aiohttp_client: AiohttpClient, store: ImageStore) -> AsyncIterator[Connect]:
     """Give a function that starts the application on `store` and connects to it; its arguments are settings."""
 
     async def connect(
@@ -92,16 +97,27 @@ def connect(aiohttp_client: AiohttpClient, store: ImageStore) -> Connect:
         **settings: Any,
     ) -> Client:
         verifier, policy = verifier or people(), policy or load_policy(None)
-        app = make_app(Settings(**settings), store, verifier, policy, Random(1), protections=protections, limits=limits)
-        return await aiohttp_client(app, middlewares=(answers_as_documented(json.loads(app[DOCUMENT])),))
+        chosen = Settings(**{"stores": Secret("memory://")} | settings)
+        stores = await stack.enter_async_context(opened_stores(chosen))
+        app = make_app(chosen, store, stores, verifier, policy, Random(1), protections=protections, limits=limits)
+        client = await aiohttp_client(app, middlewares=(answers_as_documented(json.loads(app[DOCUMENT])),))
+        stack.push_async_callback(client.close)
+        return client
 
-    return connect
+    async with AsyncExitStack() as stack:
+        yield connect
 
 
 @pytest.fixture
 async def client(connect: Connect) -> Client:
     """Give a client of the application with default settings."""
     return await connect()
+
+
+@pytest.fixture
+def blobs_url(store_url: str, tmp_path: Path) -> Secret:
+    """Give the URL of an empty store of image data: memory beside memory, files beside a database."""
+    return Secret("memory://" if store_url == "memory://" else f"file://{tmp_path}/blobs")
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.callers import by
-from tests.conftest import Client, Connect
+from tests.conftest import TWO_STORES, Client, Connect
 
 STORES = ["/v2/info/stores", "/v2/info/stores/detail"]
 
@@ -28,7 +28,7 @@ async def test_a_store_without_a_name_is_not_listed(client: Client, path: str, n
 
 
 async def test_anybody_may_list_the_stores_and_only_who_the_policy_lets_their_configuration(connect: Connect) -> None:
-    client = await connect(multi_store=True)
+    client = await connect(stores=TWO_STORES)
     for path, name, status in ((STORES[0], "nobody", 200), (STORES[1], "ann", 403), (STORES[1], "admin", 200)):
         response = await client.get(path, headers=by(name, Accept="application/json"))
         assert response.status == status

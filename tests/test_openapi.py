@@ -16,6 +16,7 @@ from drivers.errors import StoreUnavailable
 from drivers.memory import MemoryStore
 from drivers.records import View
 from service.app import make_app
+from service.data.stores import opened_stores
 from service.demo import CIRROS
 from service.keys import DOCUMENT, DRAINING, SCHEMAS
 from service.policy.engine import load_policy
@@ -23,7 +24,7 @@ from service.routes import ROUTES, Route
 from service.settings import Settings
 from tests.callers import by, people
 from tests.conformance import NEVER
-from tests.conftest import Client
+from tests.conftest import TWO_STORES, Client
 from tests.documented import answers_as_documented
 from tests.test_routes import CLOSED, name
 
@@ -51,10 +52,11 @@ async def store() -> Flaky:
 
 
 @pytest.fixture
-def app(store: Flaky) -> web.Application:
+async def app(store: Flaky) -> AsyncIterator[web.Application]:
     """Give the application, every option on that shows more."""
-    settings = Settings(show_image_direct_url=True, show_multiple_locations=True, multi_store=True)
-    return make_app(settings, store, people(), load_policy(None), Random(1))
+    settings = Settings(show_image_direct_url=True, show_multiple_locations=True, stores=TWO_STORES)
+    async with opened_stores(settings) as stores:
+        yield make_app(settings, store, stores, people(), load_policy(None), Random(1))
 
 
 @pytest.fixture

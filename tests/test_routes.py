@@ -14,7 +14,7 @@ from service.policy.language import Target
 from service.routes import ROUTES, Route
 from tests.callers import by
 from tests.conformance import NOW, ONE, UNLIMITED, image
-from tests.conftest import Connect
+from tests.conftest import TWO_STORES, Connect
 
 CLOSED = [route for route in ROUTES if not route.open]
 RULED = [route for route in CLOSED if route.rule]
@@ -66,7 +66,7 @@ async def test_every_route_asks_the_rule_it_declares(connect: Connect, store: Me
     await store.add(image())
     await store.add_member(Member(image_id=ONE, member_id=ONE, created_at=NOW, updated_at=NOW), quota=UNLIMITED)
     policy = DenyAll()
-    client = await connect(policy=policy, multi_store=True)
+    client = await connect(policy=policy, stores=TWO_STORES)
     body = BODIES.get((route.method, route.path))
     headers = by("ann", Content_Type=PATCH) if route.method == "PATCH" else by("ann")
     response = await client.request(route.method, path(route), json=body, headers=headers)

@@ -11,7 +11,7 @@ from service.demo import CIRROS
 from service.policy.engine import load_policy
 from tests.callers import OTHER, OWNER, by
 from tests.conformance import LATER, NEVER, NOW, ONE, UNLIMITED, full_image, image
-from tests.conftest import Client, Connect
+from tests.conftest import TWO_STORES, Client, Connect
 
 PATH = f"/v2/images/{ONE}"
 LOCATIONS = (
@@ -19,7 +19,7 @@ LOCATIONS = (
     Location("s3://b/2", {"store": "fast", "note": "mine"}),
     Location("http://elsewhere/3", {}),
 )
-EVERYTHING = {"show_image_direct_url": True, "show_multiple_locations": True, "multi_store": True}
+EVERYTHING = {"show_image_direct_url": True, "show_multiple_locations": True, "stores": TWO_STORES}
 
 
 async def shown(client: Client, name: str, image_id: str = ONE, **headers: str) -> dict[str, Any]:

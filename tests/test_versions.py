@@ -12,7 +12,7 @@ from service.addressing import MINORS
 from service.keys import DRAINING
 from tests.callers import by
 from tests.conformance import ONE, full_image
-from tests.conftest import Client, Connect
+from tests.conftest import TWO_STORES, Client, Connect
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ async def test_every_entry_has_id_status_and_link(client: Client) -> None:
 
 
 async def test_minors_of_several_stores_are_listed_and_accepted_with_them(connect: Connect) -> None:
-    client = await connect(multi_store=True)
+    client = await connect(stores=TWO_STORES)
     assert [version["id"] for version in await listed(client, "/", 300)] == list(MINORS)
     assert (await client.get("/v2.13/schemas/image", headers=by("ann"))).status == 200
 
@@ -111,7 +111,7 @@ class TestSchema:
 
     async def test_an_image_is_valid_by_it(self, connect: Connect, store: ImageStore) -> None:
         await store.add(full_image())
-        client = await connect(show_multiple_locations=True, show_image_direct_url=True, multi_store=True)
+        client = await connect(show_multiple_locations=True, show_image_direct_url=True, stores=TWO_STORES)
         response = await client.get(f"/v2/images/{ONE}", headers=by("admin"))
         jsonschema.validate(await response.json(), await self.schema(client))
 

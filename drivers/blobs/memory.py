@@ -4,9 +4,10 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from drivers.blobs.keys import is_key
 from drivers.blobs.options import BlobOptions
 from drivers.blobs.protocol import StoredBlob
-from drivers.errors import BlobExists, BlobNotFound, StoreReadOnly
+from drivers.errors import BlobExists, BlobNotFound, StoreReadOnly, StoreUnavailable
 
 BLOCK = 1 << 20
 PREFIX = "memory:///"
@@ -23,7 +24,7 @@ def utc_now() -> datetime:
 
 
 class MemoryBlobs:
-    """Keeps every contract of BlobStore; objects are lists of the blocks they were written in."""
+    """Keeps every contract of BlobStore, but forgets all with the process; an object is one `bytes`."""
 
     type = "memory"
     read_only = False
@@ -39,18 +40,16 @@ class MemoryBlobs:
 
     def owns(self, url: str) -> bool:
         """See BlobStore.owns."""
-        return url.startswith(PREFIX) and "/" not in url.removeprefix(PREFIX)
+        return url.startswith(PREFIX) and is_key(url.removeprefix(PREFIX))
 
     async def write(self, url: str, blocks: AsyncIterable[bytes], *, size: int | None = None) -> None:
         """See BlobStore.write."""
         if not self.owns(url):
             raise StoreReadOnly("The URL is not one of this store.")
-        written = bytearray()
-        async for block in blocks:
-            written += block
+        written = b"".join([block async for block in blocks])
         if url in self._objects:
             raise BlobExists("There is an object of this name already.")
-        self._objects[url] = bytes(written), self._clock()
+        self._objects[url] = written, self._clock()
 
     async def open(self, url: str) -> "MemoryReader":
         """See BlobStore.open; a deleted object is read to its end."""
@@ -89,7 +88,7 @@ class MemoryBlobs:
 class MemoryReader:
     """An object's bytes, held as long as somebody reads them."""
 
-    descriptor = None
+    descriptor: int | None = None
 
     def __init__(self, content: bytes) -> None:
         self.size = len(content)
@@ -97,6 +96,8 @@ class MemoryReader:
 
     async def blocks(self, start: int, end: int) -> AsyncIterator[bytes]:
         """See BlobReader.blocks."""
+        if end > self.size:
+            raise StoreUnavailable("The object ends before what was asked of it.")
         for offset in range(start, end, BLOCK):
             yield self._content[offset : min(offset + BLOCK, end)]
 

@@ -46,7 +46,7 @@ class BlobStore(Protocol):
     properties: dict[str, Any]
 
     def locate(self, key: str) -> str:
-        """Give the URL that the object of a key has or would have. Keys are letters, digits, `-`, `_` and `.`.
+        """Give the URL that the object of a key has or would have; `keys.py` says what a key is.
 
         The URL holds no user, password or token. Raise StoreReadOnly.
         """
@@ -63,7 +63,7 @@ class BlobStore(Protocol):
         When this returns, the object is whole and survives a crash of the machine. Until then no reader, list or
         `size` meets it, and when it raises, because `blocks` did or was cancelled, nothing of it stays: what a killed
         process leaves behind, `clean` removes. Memory is bounded, whatever the size.
-        Raise BlobExists when there is an object at the URL, StoreFull, StoreReadOnly.
+        Raise BlobExists when there is an object at the URL, StoreFull, StoreReadOnly also when the URL is not owned.
         """
 
     async def open(self, url: str) -> BlobReader:

@@ -74,11 +74,14 @@ class PostgresTasks(PostgresConnections):
             await _change(connection, task, statement, *values)
 
 
-async def add_or_save_task(connection: asyncpg.Connection, task: Task) -> None:
+async def add_or_save_task(connection: asyncpg.Connection, task: Task, lease: timedelta) -> None:
     """Do to a task what a save of its image does. Raise LeaseLost."""
     # A task that somebody took up once is not new: where it is not there, it was forgotten.
-    statement = statements.SAVE_TASK if task.attempt else statements.ADD_OR_SAVE_TASK
-    await _change(connection, task, statement, *_values(task))
+    if task.attempt:
+        await _change(connection, task, statements.SAVE_TASK, *_values(task))
+        return
+    own = lease if task.status == "processing" else timedelta()
+    await _change(connection, task, statements.ADD_OR_SAVE_TASK, *_values(task), own)
 
 
 async def _change(connection: asyncpg.Connection, task: Task, statement: str, *values: Any) -> None:

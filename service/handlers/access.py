@@ -5,18 +5,30 @@ from collections.abc import Callable
 from aiohttp import web
 from msgspec.structs import replace
 
-from drivers.errors import RevisionConflict
+from drivers.claims import NO_EFFECTS, Effects
 from drivers.records import Image, View
+from drivers.usage import UNLIMITED
 from service import wire
 from service.conditional import check_if_match, etag, is_cached
+from service.data.removal import garbage_of
+from service.data.tools import Tools
 from service.fields import offers_locations, shown_fields
-from service.keys import CALLER, CLOCK, RULES, SETTINGS, STORE
+from service.keys import CALLER, RULES, SETTINGS, STORE, TOOLS
+from service.revising import revise
 
 
 async def read_view(request: web.Request, *, locations: bool = True) -> View:
     """Read the image that the path names, as the caller meets it; with its locations unless told otherwise."""
     project_id = request[CALLER].project_id
-    return await request.app[STORE].get(request.match_info["image_id"], project_id, locations=locations)
+    view = await request.app[STORE].get(request.match_info["image_id"], project_id, locations=locations)
+    return in_order(request, view)
+
+
+def in_order(request: web.Request, view: View) -> View:
+    """Order an image's locations as callers meet them, by the weights of their stores."""
+    if len(view.image.locations) < 2:
+        return view
+    return replace(view, image=replace(view.image, locations=request.app[TOOLS].stores.ordered(view.image)))
 
 
 def image_response(request: web.Request, view: View, status: int = 200) -> web.Response:
@@ -42,22 +54,34 @@ def wants_locations(request: web.Request) -> bool:
 
 
 async def change_image(request: web.Request, decide: Callable[[View], Image | None]) -> View:
-    """Read the image, let `decide` say what it becomes, and save that, unless somebody else was faster: then again.
+    """Read the image, let `decide` say what it becomes, and save that; see `revise`.
 
-    `decide` raises what refuses the change, and returns None where nothing changes. Each lost race means that another
-    request won, so the loop ends. Raises PreconditionFailed when the image is not the one that `If-Match` names.
+    `decide` raises what refuses the change, and returns None where nothing changes. Raises PreconditionFailed when the
+    image is not the one that `If-Match` names.
     """
-    while True:
-        view = await read_view(request)
+
+    def decided(view: View) -> Image | None:
         image = decide(view)
         check_current(request, view)
-        if image is None:
-            return view
-        try:
-            saved = await request.app[STORE].save(replace(image, updated_at=request.app[CLOCK]()))
-        except RevisionConflict:
-            continue
-        return replace(view, image=saved)
+        return image
+
+    async def save(view: View, image: Image) -> Image:
+        return await save_change(request.app[TOOLS], view.image, image)
+
+    return await revise(lambda: read_view(request), decided, save)
+
+
+async def save_change(tools: Tools, before: Image, image: Image) -> Image:
+    """Save an image; locations that it has no longer leave garbage, and others more that its owner stores."""
+    kept = {each.url for each in image.locations}
+    gone = garbage_of(tools, before, [each for each in before.locations if each.url not in kept])
+    limits = UNLIMITED if image.locations == before.locations else await tools.limits_of(image)
+    saved = await tools.records.save(
+        replace(image, updated_at=tools.clock()), limits=limits, effects=Effects(added=gone) if gone else NO_EFFECTS
+    )
+    if gone:
+        tools.sweep.set()
+    return saved
 
 
 def check_current(request: web.Request, view: View) -> None:

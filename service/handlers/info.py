@@ -1,13 +1,14 @@
 """What this service can do, for clients that ask before they try (reference section 2.9)."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta
 
 from drivers.usage import Limits, Usage
-from service.keys import CALLER, LIMITS, POLICY, SETTINGS, STORE
+from service.data.stores import DataStore, Stores
+from service.keys import CALLER, LIMITS, POLICY, SETTINGS, STORE, TOOLS
 from service.limits.unified import UNIFIED_LIMITS, UnifiedLimit
 from service.policy.gates import require_collection
 from service.wire import json_response
@@ -43,25 +44,43 @@ class UsageInfo(msgspec.Struct, frozen=True):
 class StoresInfo(msgspec.Struct, frozen=True):
     """The stores that data may be put in."""
 
-    stores: list[dict[str, str]]
+    stores: list[dict[str, Any]]
 
 
 async def imports(request: web.Request) -> web.Response:
-    """List the import methods; there are none yet."""
-    return json_response(ImportInfo(ImportMethods([])))
+    """List the import methods."""
+    return json_response(ImportInfo(ImportMethods(list(request.app[SETTINGS].enabled_import_methods))))
 
 
 async def stores(request: web.Request) -> web.Response:
-    """List the stores; none are configured yet. 404 where there is only one, without a name."""
-    _require_stores(request)
-    return json_response(StoresInfo([]))
+    """List the stores; 404 where there is only one, without a name."""
+    return json_response(StoresInfo([_brief(request, store) for store in _named_stores(request)]))
 
 
 async def stores_detail(request: web.Request) -> web.Response:
-    """List the stores with their configuration; none are configured yet. 404 as for the plain list."""
-    _require_stores(request)
+    """List the stores with their configuration; 404 as for the plain list."""
+    named = _named_stores(request)
     require_collection(request.app[POLICY], "stores_info_detail", request[CALLER], {})
-    return json_response(StoresInfo([]))
+    return json_response(StoresInfo([_brief(request, store) | _detail(store) for store in named]))
+
+
+def _named_stores(request: web.Request) -> Stores:
+    stores = request.app[TOOLS].stores
+    if not stores.multi:
+        raise web.HTTPNotFound
+    return stores
+
+
+def _brief(request: web.Request, store: DataStore) -> dict[str, Any]:
+    """Tell a store's name; what is true of it stands there as text, and what is not is left out."""
+    told = {"id": store.id, "description": store.description}
+    told |= {"default": "true" if store is request.app[TOOLS].stores.default else None}
+    told |= {"read-only": "true" if store.blobs.read_only else None}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _detail(store: DataStore) -> dict[str, Any]:
+    return {"type": store.blobs.type, "weight": store.weight, "properties": store.blobs.properties}
 
 
 async def usage(request: web.Request) -> web.Response:
@@ -76,8 +95,3 @@ async def usage(request: web.Request) -> web.Response:
 
 def _usage_of(limit: UnifiedLimit, held: Usage, limits: Limits) -> UsageOf:
     return UsageOf(getattr(held, limit.field) // limit.unit, getattr(limits, limit.field) // limit.unit)
-
-
-def _require_stores(request: web.Request) -> None:
-    if not request.app[SETTINGS].multi_store:
-        raise web.HTTPNotFound

@@ -36,6 +36,12 @@ def may(policy: Policy, rule: str, caller: Caller, view: View, member_id: str | 
     return policy.allows(rule, caller, ImageTarget(view, caller, member_id))
 
 
+def require_visible(view: View, caller: Caller, policy: Policy) -> None:
+    """Raise ImageNotFound unless the caller may know that the image exists (gate 1)."""
+    if not visible(view, caller, policy):
+        raise ImageNotFound(view.image.id)
+
+
 def require(policy: Policy, rule: str, caller: Caller, view: View) -> None:
     """Let the caller pass both gates to do what `rule` guards (reference section 0.3), or raise.
 
@@ -43,8 +49,7 @@ def require(policy: Policy, rule: str, caller: Caller, view: View) -> None:
     tells a stranger that the image exists; PolicyForbids when only `rule` refuses, or for a token of a system or
     a domain (section 0.2). A caller who passes `rule` but not `get_image` passes.
     """
-    if not visible(view, caller, policy):
-        raise ImageNotFound(view.image.id)
+    require_visible(view, caller, policy)
     if not in_scope(caller):
         raise PolicyForbids(rule)
     target = ImageTarget(view, caller)

@@ -3,19 +3,23 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from random import SystemRandom
 from types import MappingProxyType
 
 import uvloop
 from aiohttp import web
 
+from drivers.protocol import ImageStore
 from drivers.registry import open_store
 from service.app import make_app
 from service.connection import listen
+from service.data.stores import opened_stores
 from service.policy.engine import load_policy
 from service.server import asked_to_stop
-from service.settings import Settings
+from service.settings import Secret, Settings
 from service.tokens.cache import CachedVerifier
+from service.tokens.protocol import TokenVerifier
 from service.tokens.static import StaticVerifier
 from service.wire import encode_image
 from tests.bench.data import CALLER, TOKEN, fill, images
@@ -37,13 +41,19 @@ async def memory_app() -> web.Application:
     """Make Vitrine on a memory driver that holds the images."""
     store = await open_store("memory://")
     await fill(store, images())
-    return make_app(Settings(), store, StaticVerifier({TOKEN: CALLER}), load_policy(None), SystemRandom())
+    return await _app(store, StaticVerifier({TOKEN: CALLER}))
 
 
 async def cached_app(database: str) -> web.Application:
     """Make Vitrine on a filled database, with the token cache that Keystone's verifier would have in front."""
     verifier = CachedVerifier(StaticVerifier({TOKEN: CALLER}), seconds=60, size=10_000)
-    return make_app(Settings(), await open_store(database), verifier, load_policy(None), SystemRandom())
+    return await _app(await open_store(database), verifier)
+
+
+async def _app(store: ImageStore, verifier: TokenVerifier) -> web.Application:
+    settings = Settings(stores=Secret("memory://"))
+    app_stores = await AsyncExitStack().enter_async_context(opened_stores(settings))
+    return make_app(settings, store, app_stores, verifier, load_policy(None), SystemRandom())
 
 
 APPS: Mapping[str, Callable[..., Awaitable[web.Application]]] = MappingProxyType(

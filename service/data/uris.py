@@ -1,0 +1,43 @@
+"""Which URLs the operator lets imports read from (reference section 2.3.1); the fetcher checks where they lead."""
+
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from yarl import URL
+
+from drivers.blobs.fetch import Fetcher
+from drivers.blobs.options import BlobOptions
+from drivers.errors import FetchRefused
+from service.settings import Settings
+
+T = TypeVar("T")
+
+
+def uri_filter(settings: Settings) -> Callable[[URL], None]:
+    """Make the check of the settings' lists; it raises FetchRefused. A list of what is allowed outweighs the other."""
+
+    def check(url: URL) -> None:
+        _require(url.scheme, settings.allowed_schemes, settings.disallowed_schemes, "scheme", url)
+        _require(url.host or "", settings.allowed_hosts, settings.disallowed_hosts, "host", url)
+        if url.explicit_port is not None:
+            _require(url.explicit_port, settings.allowed_ports, settings.disallowed_ports, "port", url)
+
+    return check
+
+
+def _require(value: T, allowed: Collection[T], disallowed: Collection[T], what: str, url: URL) -> None:
+    if (value not in allowed) if allowed else (value in disallowed):
+        shown = url.with_user(None).with_query(None)
+        raise FetchRefused(f"URI for web-download does not pass filtering: {shown}: its {what} is not allowed here.")
+
+
+@asynccontextmanager
+async def opened_fetcher(settings: Settings) -> AsyncIterator[Fetcher]:
+    """Open what fetches from users' URLs, within the lists and networks of the settings."""
+    options = BlobOptions(timeout=settings.blob_timeout, allowed_networks=settings.fetch_allowed_networks)
+    fetcher = Fetcher(options, allowed=uri_filter(settings))
+    try:
+        yield fetcher
+    finally:
+        await fetcher.close()

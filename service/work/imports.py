@@ -1,0 +1,260 @@
+"""Imports: the data of an image from elsewhere into its stores (reference section 2.3.2)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+
+from msgspec.structs import replace
+
+from drivers.blobs.fetch import Fetcher
+from drivers.claims import Claim, Effects
+from drivers.errors import ImageNotFound, LeaseLost, QuotaExceeded, StoreError
+from drivers.records import Image
+from drivers.tasks import Task
+from drivers.usage import IMPORTING
+from service.data.blocks import bounded
+from service.data.filling import emptied, filled, virtual_size_of
+from service.data.intake import Intake, give_up_claim
+from service.data.measure import Measured
+from service.data.removal import garbage_of
+from service.data.stores import UNNAMED, DataStore
+from service.data.tools import Remote, Tools
+from service.data.uris import opened_fetcher
+from service.refusals import Refusal
+from service.work.marks import LOCK, marked, stores_in, unlocked
+from service.work.plan import METHODS, Plan, plan_of
+from service.work.remote import read_remote, without_copied
+from service.work.runner import Progress, TaskFailed, ended
+from service.work.sources import ObjectSource, Source, SourceFailed, UnpackedSource, UrlSource
+
+
+async def run_import(tools: Tools, task: Task, progress: Progress, remote: Remote | None) -> None:
+    """Do an import, from the beginning or from where a process that died left it; the image tells how it went."""
+    await _carry_out(tools, task, plan_of(task), progress, remote)
+
+
+async def run_old_import(tools: Tools, task: Task, progress: Progress, _remote: Remote | None) -> None:
+    """Do an import that was asked for by the tasks API."""
+    options = {"name": "web-download", "uri": task.input["import_from"]}
+    plan = Plan(method="web-download", options=options, stores=(tools.stores.default.id,))
+    await _carry_out(tools, task, plan, progress)
+
+
+async def _carry_out(tools: Tools, task: Task, plan: Plan, progress: Progress, remote: Remote | None = None) -> None:
+    run = _Import(tools, task, plan, progress, remote)
+    try:
+        await run.run()
+    except (TaskFailed, Refusal, QuotaExceeded) as failure:
+        await run.fail(str(failure))
+    except ImageNotFound:
+        raise TaskFailed("The image was deleted.") from None
+
+
+class _Import:
+    """One attempt at one import."""
+
+    def __init__(self, tools: Tools, task: Task, plan: Plan, progress: Progress, remote: Remote | None) -> None:
+        self._tools = tools
+        self._task = task
+        self._plan = plan
+        self._progress = progress
+        self._remote = remote
+        self._image_id = task.image_id or ""
+        # The image as it was before another service's record was copied to it.
+        self._before: Image | None = None
+        # The store that could not be written to, if one could not.
+        self._failing: str | None = None
+
+    async def run(self) -> None:
+        image = await self._begin()
+        async with AsyncExitStack() as stack:
+            source = self._unpacked(await self._source(stack, image), image)
+            for store_id in self._plan.stores:
+                if store_id not in self._held_by(image):
+                    image, source = await self._into(image, store_id, source)
+        await self._finish()
+
+    async def _begin(self) -> Image:
+        """Mark the image as being imported; what an earlier attempt was writing is nobody's any more."""
+        method = METHODS[self._plan.method]
+        claims = await self._tools.records.claims(self._image_id)
+        left = tuple(claim.id for claim in claims if claim.state in {"writing", "lost"})
+
+        def decide(now: Image) -> Image:
+            self._require_lock(now)
+            if now.status not in {method.needs, "importing", "active"}:
+                raise TaskFailed(f"The image is {now.status}, and cannot be imported.")
+            targets = set(self._plan.stores) - self._held_by(now)
+            status = now.status if self._plan.copies or now.status == "active" else "importing"
+            return marked(replace(now, status=status), importing=targets)
+
+        current = (await self._tools.records.get(self._image_id, None)).image
+        limits = await self._tools.limits_of(current)
+        return await self._tools.revise(self._image_id, decide, limits=limits, effects=Effects(dropped=left))
+
+    async def _source(self, stack: AsyncExitStack, image: Image) -> Source:
+        if self._plan.method == "glance-direct":
+            return await self._staged(image)
+        if self._plan.copies:
+            return self._located(image)
+        fetcher = await stack.enter_async_context(opened_fetcher(self._tools.settings))
+        if self._plan.method == "web-download":
+            return UrlSource(fetcher, self._plan.options["uri"])
+        return await self._remote_source(fetcher)
+
+    async def _remote_source(self, fetcher: Fetcher) -> Source:
+        if self._remote is None:
+            raise TaskFailed("The process that had the caller's token is gone, and nobody else has it: ask again.")
+        found = await read_remote(fetcher, self._remote, self._plan.options["glance_image_id"])
+        prefixes = self._tools.settings.glance_download_properties
+
+        def decide(now: Image) -> Image:
+            self._require_lock(now)
+            self._before = now
+            return found.copied_to(now, prefixes)
+
+        await self._tools.revise(self._image_id, decide)
+        return found.source
+
+    def _unpacked(self, source: Source, image: Image) -> Source:
+        wanted = "image_decompression" in self._tools.settings.image_import_plugins
+        if not wanted or image.locations or image.container_format == "compressed":
+            return source
+        return UnpackedSource(source, self._tools.threads)
+
+    async def _staged(self, image: Image) -> Source:
+        for claim in await self._tools.records.claims(image.id):
+            store = self._tools.stores.get(claim.store)
+            if claim.state == "staged" and store:
+                return ObjectSource(store, claim.url)
+        if image.locations:  # all was written when an earlier attempt died
+            return self._located(image)
+        raise SourceFailed("The staged data is not there any more.")
+
+    def _located(self, image: Image) -> Source:
+        for location in self._tools.stores.ordered(image):
+            store = self._tools.stores.holding(location)
+            if store:
+                return ObjectSource(store, location.url)
+        raise SourceFailed("The image's data is in no store of this service.")
+
+    async def _into(self, image: Image, store_id: str, source: Source) -> tuple[Image, Source]:
+        """Write to one store; give the image as it is then, and where to read the data from next."""
+        try:
+            return await self._write(image, self._target(store_id), source)
+        except (LeaseLost, ImageNotFound, SourceFailed):
+            raise
+        except (StoreError, Refusal, TaskFailed) as failure:
+            self._failing = store_id
+            if self._plan.all_must_succeed:
+                raise TaskFailed(f"Store {store_id or 'default'}: {failure}") from failure
+            self._progress.message = f"Store {store_id}: {failure}"
+            return await self._tools.revise(image.id, lambda now: marked(now, failed=[store_id])), source
+
+    async def _write(self, image: Image, target: DataStore, source: Source) -> tuple[Image, Source]:
+        tools, known = self._tools, image.checksum is not None
+        limits = await tools.limits_of(image)
+        intake = Intake(tools, image, target, image.size if known else None, limits)
+        await tools.records.add_claim(intake.claim, lease=tools.lease, limits=limits)
+        try:
+            measured = await intake.take(
+                self._counted(bounded(source.read(), expected=intake.expected, cap=tools.settings.image_size_cap)),
+                algorithm=image.os_hash_algo or tools.settings.hashing_algorithm,
+                inspect=image.container_format == "bare" and not known,
+            )
+            _require_same(measured, image)
+            virtual_size = image.virtual_size if known else virtual_size_of(measured, image, tools.settings)
+            location = target.location(intake.claim.url)
+
+            def decide(now: Image) -> Image:
+                self._require_lock(now)
+                return self._activated(marked(filled(now, location, measured, virtual_size), done=[target.id]))
+
+            image = await tools.revise(image.id, decide, limits=limits, effects=Effects(done=(intake.claim.id,)))
+        except BaseException:
+            await asyncio.shield(give_up_claim(tools, intake.claim))
+            raise
+        return image, ObjectSource(target, location.url)
+
+    def _target(self, store_id: str) -> DataStore:
+        store = self._tools.stores.get(store_id)
+        if store is None:
+            raise TaskFailed("it is not one of this service's stores any more.")
+        return store
+
+    def _activated(self, image: Image) -> Image:
+        """Let the image be used: after the last store, or after the first where the others may fail."""
+        ready = not (self._plan.all_must_succeed and stores_in(image, IMPORTING))
+        return replace(image, status="active") if ready and image.status == "importing" else image
+
+    async def _counted(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        size = 0
+        async for block in blocks:
+            size += len(block)
+            self._progress.copied(size)
+            yield block
+
+    async def _finish(self) -> None:
+        def decide(now: Image) -> Image:
+            self._require_lock(now)
+            if now.status not in {"active", "deactivated"}:
+                raise TaskFailed("No store took the data.")
+            return unlocked(now)
+
+        done = ended(self._tools, self._task, "success", result={"image_id": self._image_id})
+        await self._end(decide, done)
+
+    async def fail(self, reason: str) -> None:
+        """Put the image right, and remove what was written of it; the reason is for its owner."""
+
+        def decide(now: Image) -> Image:
+            self._require_lock(now)
+            failed = {self._failing} if self._failing is not None and not self._fetches() else set(self._plan.stores)
+            image = marked(now, failed=failed, done=set(self._plan.stores) - failed)
+            return unlocked(self._undone(image))
+
+        image = (await self._tools.records.get(self._image_id, None, locations=True)).image
+        written = [each for each in image.locations if each.metadata.get("store", UNNAMED) in self._plan.stores]
+        await self._end(
+            decide,
+            ended(self._tools, self._task, "failure", message=reason),
+            garbage=garbage_of(self._tools, image, written),
+        )
+
+    def _undone(self, image: Image) -> Image:
+        if self._plan.copies:
+            kept = [each for each in image.locations if each.metadata.get("store", UNNAMED) not in self._plan.stores]
+            return replace(image, locations=tuple(kept))
+        if self._before:
+            image = without_copied(image, self._before)
+        if image.status not in {"importing", METHODS[self._plan.method].needs}:
+            return image
+        stays_importing = METHODS[self._plan.method].failed == "importing" and self._plan.all_must_succeed
+        return replace(emptied(image), status="importing") if stays_importing else emptied(image)
+
+    async def _end(self, decide: Callable[[Image], Image], task: Task, *, garbage: tuple[Claim, ...] = ()) -> None:
+        """Save the image and the ended task together; what was staged, or half written, is garbage."""
+        claims = await self._tools.records.claims(self._image_id)
+        dropped = tuple(claim.id for claim in claims)
+        await self._tools.revise(self._image_id, decide, effects=Effects(added=garbage, dropped=dropped, task=task))
+        self._tools.sweep.set()
+
+    def _fetches(self) -> bool:
+        return self._plan.method in {"web-download", "glance-download"}
+
+    def _held_by(self, image: Image) -> set[str]:
+        """Tell in which of the stores to import into the data is already, put there by an earlier attempt."""
+        return {str(each.metadata.get("store", UNNAMED)) for each in image.locations} & set(self._plan.stores)
+
+    def _require_lock(self, image: Image) -> None:
+        if image.properties.get(LOCK) != self._task.id:
+            raise LeaseLost("The image is not locked by this task any more.")
+
+
+def _require_same(measured: Measured, image: Image) -> None:
+    """Raise TaskFailed unless the data is what the image's record says, where that says something."""
+    if image.checksum is not None and (image.checksum, image.os_hash_value) != (
+        measured.checksum,
+        measured.os_hash_value or image.os_hash_value,
+    ):
+        raise TaskFailed("the data is not what the image's hashes say; it may be damaged where it was read.")
