@@ -113,10 +113,10 @@ class TaskConformance:
     async def test_a_task_whose_lease_ran_out_is_taken_over(self, store: ImageStore) -> None:
         await store.add_task(task())
         await take(store, lease=timedelta(milliseconds=50))
-        assert await take(store) == []
         await asyncio.sleep(0.06)
         (taken,) = await take(store)
         assert taken == task(status="processing", attempt=2, updated_at=LATER)
+        assert await take(store) == []
 
     async def test_a_renewed_lease_runs_anew_and_keeps_the_message(self, store: ImageStore) -> None:
         await store.add_task(task())
