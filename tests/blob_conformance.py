@@ -16,7 +16,7 @@ from drivers.errors import BlobExists, BlobNotFound, StoreError, StoreReadOnly, 
 
 MIB = 1 << 20
 KEY = "object-1_a.raw"
-OTHER_KEY = "another"
+OTHER_KEY = "second-object"
 SMALL = b"0123456789"
 # Of no round number of bytes, and of several parts or reads wherever a driver may cut.
 BIG = Random(1).randbytes(25 * MIB + 12_345)

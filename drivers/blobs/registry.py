@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
+from drivers.blobs.file import open_file_blobs
 from drivers.blobs.http import open_http
 from drivers.blobs.memory import open_memory_blobs
 from drivers.blobs.options import BlobOptions
@@ -14,6 +15,7 @@ OpenBlobs = Callable[[str, BlobOptions], Awaitable[BlobStore]]
 ENTRY_POINTS = "vitrine.blob_stores"
 DRIVERS: Mapping[str, OpenBlobs] = MappingProxyType(
     {
+        "file": open_file_blobs,
         "http": open_http,
         "https": open_http,
         "memory": open_memory_blobs,
