@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from tests.callers import by
 from tests.conftest import TWO_STORES, Client, Connect
-from tests.test_data import DATA, OCTETS, created
+from tests.transfers import DATA, OCTETS, created
 
 LOOPBACK = {"fetch_allowed_networks": ("127.0.0.0/8",), "allowed_ports": ()}
 METHODS = ("glance-direct", "web-download", "copy-image")
