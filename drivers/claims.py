@@ -37,7 +37,7 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True):
     `added` are new claims: `writing` ones under a `lease`, or `garbage`, to be removed at once. `staged` are claims
     whose object the image stages from now on, `done` those whose object one of its locations names from now on; both
     have to be `writing` still. `dropped` claims, in whatever state, are `garbage` from now on. `task` is added, or
-    saved as by `save_task`.
+    saved as by `save_task`; one that is added `processing` is its adder's, under the `lease`.
     """
 
     added: tuple[Claim, ...] = ()

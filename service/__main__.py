@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Coroutine, Sequence
+from datetime import timedelta
 
 import uvloop
 
@@ -14,6 +15,7 @@ from drivers.postgres import open_postgres
 from drivers.postgres.migrations import migrate
 from drivers.registry import find_driver
 from service.demo import demo
+from service.maintenance import fsck
 from service.policy.language import PolicyError
 from service.server import serve
 from service.settings import SettingsError, read_settings
@@ -46,6 +48,12 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("migrate", help="bring the schema of VITRINE_STORE up to date")
     command.add_argument("--check", action="store_true", help="change nothing; exit with 1 if something is missing")
     command.set_defaults(run=_migrate)
+    command = commands.add_parser("fsck", help="compare the records of VITRINE_STORE with the data in VITRINE_STORES")
+    command.add_argument("--repair", action="store_true", help="mend what can be; else only tell")
+    command.add_argument(
+        "--grace", type=int, default=3600, metavar="SECONDS", help="let younger objects be (default: %(default)s)"
+    )
+    command.set_defaults(run=_fsck)
     return parser
 
 
@@ -85,6 +93,12 @@ def _migrate(parsed: argparse.Namespace) -> int:
     if not names:
         print("The schema is up to date.")
     return int(parsed.check and bool(names))
+
+
+def _fsck(parsed: argparse.Namespace) -> int:
+    settings = read_settings(os.environ)
+    _start_logging("warning")
+    return int(asyncio.run(fsck(settings, grace=timedelta(seconds=parsed.grace), repair=parsed.repair)) > 0)
 
 
 def _start_logging(level: str) -> None:

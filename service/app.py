@@ -1,9 +1,7 @@
 """The application: keys and routes put together from parts that are passed in."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from random import Random
@@ -18,7 +16,7 @@ from service import keys
 from service.addressing import accepted_minors
 from service.auth import Authenticate, authenticator
 from service.data.stores import Stores
-from service.data.tools import Tools
+from service.data.tools import make_tools
 from service.entrance import Gate, elsewhere, entrance, open_entrance
 from service.expectation import invite_later
 from service.limits.fixed import FixedLimits
@@ -60,6 +58,7 @@ def make_app(
     app = web.Application(client_max_size=settings.body_limit)
     app[keys.SETTINGS] = settings
     app[keys.STORE] = store
+    app[keys.VERIFIER] = verifier
     app[keys.POLICY] = policy
     app[keys.RULES] = Rules(policy, protections or Protections(), settings)
     app[keys.LIMITS] = limits = limits or FixedLimits()
@@ -68,11 +67,7 @@ def make_app(
     # The ids of requests are no secret, and `random` may be a system call; a generator of their own says nothing of it.
     app[keys.NEW_REQUEST_ID] = request_id_source(Random(random.getrandbits(128)))  # noqa: S311
     app[keys.DRAINING] = asyncio.Event()
-    # Two hashes and an inspection for each of several uploads share the cores; more threads than that only wait.
-    threads = ThreadPoolExecutor((os.cpu_count() or 1) + 2, thread_name_prefix="data")
-    app[keys.TOOLS] = Tools(
-        settings, store, stores, limits, threads, clock, new_id, sweep=asyncio.Event(), work=asyncio.Event()
-    )
+    app[keys.TOOLS] = make_tools(settings, store, stores, limits, clock, new_id)
     app.cleanup_ctx.append(background)
     schemas = all_schemas(settings, read_operator_schema(settings.image_schema_file))
     app[keys.IMAGE_SCHEMA] = ImageSchema(schemas["image"])

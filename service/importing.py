@@ -116,10 +116,11 @@ async def read_old_import(body: dict[str, Any], settings: Settings) -> dict[str,
         raise BadRequest("File based imports are not allowed: use a URL of http or https.")
     async with opened_fetcher(settings) as fetcher:
         await fetcher.check(wanted["import_from"])
-    return dict(wanted)
+    return wanted
 
 
 def image_fields(wanted: dict[str, Any]) -> dict[str, Any]:
     """Give the fields of the image that such a task makes, as in the body of a create."""
     defaults = {"disk_format": wanted.get("import_from_format", "qcow2"), "container_format": "bare"}
-    return defaults | wanted.get("image_properties", {})
+    fields: dict[str, Any] = defaults | wanted.get("image_properties", {})
+    return fields

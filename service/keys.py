@@ -14,11 +14,13 @@ from service.openapi.page import PageFile
 from service.policy.engine import Policy
 from service.rules import Rules
 from service.settings import Settings
+from service.tokens.protocol import TokenVerifier
 from service.validation import ImageSchema
 
 SETTINGS: web.AppKey[Settings] = web.AppKey("SETTINGS", Settings)
 STORE: web.AppKey[ImageStore] = web.AppKey("STORE")
 POLICY: web.AppKey[Policy] = web.AppKey("POLICY", Policy)
+VERIFIER: web.AppKey[TokenVerifier] = web.AppKey("VERIFIER")
 LIMITS: web.AppKey[LimitSource] = web.AppKey("LIMITS")
 RULES: web.AppKey[Rules] = web.AppKey("RULES", Rules)
 TOOLS: web.AppKey[Tools] = web.AppKey("TOOLS", Tools)

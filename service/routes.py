@@ -22,7 +22,7 @@ from service.handlers import (
 )
 from service.openapi.data import DOWNLOAD_DATA, HEAD_DATA, STAGE_DATA, UPLOAD_DATA
 from service.openapi.docs import SHOW_DOCUMENT, SHOW_FILE, SHOW_PAGE
-from service.openapi.health import LIVE, READY
+from service.openapi.health import LIVE, METRICS, READY
 from service.openapi.images import (
     ADD_TAG,
     CREATE_IMAGE,
@@ -109,6 +109,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthcheck", health.live, LIVE, open=True),
     Route("GET", "/livez", health.live, LIVE, open=True),
     Route("GET", "/readyz", health.ready, READY, open=True),
+    Route("GET", "/metrics", health.metrics, METRICS, open=True),
     Route("GET", "/docs", docs.page, SHOW_PAGE, open=True),
     Route("GET", "/docs/{file}", docs.file, SHOW_FILE, open=True),
     Route("GET", "/openapi.json", docs.document, SHOW_DOCUMENT, open=True),

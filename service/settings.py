@@ -108,6 +108,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[Literal["glance-direct", "web-download", "copy-image", "glance-download"], ...],
         Meta(description="The ways to import data."),
     ] = ("glance-direct", "web-download", "copy-image")
+    glance_download_properties: Annotated[
+        tuple[str, ...], Meta(description="With `glance-download`: how names begin of properties that are copied.")
+    ] = ("hw_", "trait:", "os_distro", "os_secure_boot", "os_type")
     import_workers: Annotated[Count, Meta(description="Most imports that one process works on at a time.")] = 4
     task_time_to_live: Annotated[Count, Meta(description="Hours for which a task that has ended is remembered.")] = 48
     fetch_allowed_networks: Annotated[

@@ -19,7 +19,7 @@ from tests.conformance_claims import LONG, NOW, ONE, OVER, image, refused
 LATER = NOW + timedelta(hours=1)
 EVERYBODY = TaskQuery(now=NOW, project_id=None, limit=1000)
 ENDED: Any = ["success", "failure"]
-NUMBERED = [
+NUMBERED: list[dict[str, Any]] = [
     {"type": "import", "owner": "p1", "image_id": ONE, "user_id": "u"},
     {"type": "import", "owner": "p2", "status": "failure", "expires_at": LATER, "request_id": "req-1"},
     {"type": "location_import", "owner": "P1", "status": "success", "expires_at": NOW, "image_id": ONE},

@@ -63,6 +63,14 @@ async def database(postgres_server: str) -> AsyncIterator[str]:
         yield url
 
 
+@pytest.fixture
+async def admin(database: str) -> AsyncIterator[asyncpg.Connection]:
+    """Give a connection beside the driver's, to look on, to lock and to end its sessions."""
+    connection = await asyncpg.connect(database)
+    yield connection
+    await connection.close()
+
+
 @pytest.fixture(params=["memory", "postgres"])
 def store_url(request: pytest.FixtureRequest) -> str:
     """Give the URL of an empty store; a test that asks for it runs once with each driver."""

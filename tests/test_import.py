@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -32,8 +33,10 @@ async def web_server() -> AsyncIterator[TestServer]:
 
     app = web.Application()
     app.router.add_get("/data", data)
-    async with TestServer(app) as server:
-        yield server
+    server = TestServer(app)
+    await server.start_server()
+    yield server
+    await server.close()
 
 
 async def started(client: Client, path: str, name: str = "ann", **body: Any) -> None:
@@ -58,7 +61,7 @@ async def tasks_of(client: Client, path: str) -> list[dict[str, Any]]:
 
 async def test_what_was_staged_is_imported_into_every_store_that_was_named(several: Client) -> None:
     path = await created(several)
-    response = await several.put(f"{path}/stage", data=DATA, headers=by("ann", **OCTETS))
+    response = await several.put(f"{path}/stage", data=io.BytesIO(DATA), headers=by("ann", **OCTETS))
     assert response.status == 204, await response.text()
     await started(several, path, method={"name": "glance-direct"}, stores=["slow", "fast"])
     image = await settled(several, path)

@@ -1,6 +1,5 @@
 """How PostgreSQL reads a page: in one statement, by indexes in the page's order, and little more than the page."""
 
-import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from drivers.query import ImageQuery
 from drivers.registry import open_store
 from tests.bench.catalogue import BY_NAME, KINDS, LAST_PAGES, VIEWERS, before_last_page, catalogue
 from tests.conformance import LATER, ONE, TWO, UNLIMITED, image, member
+from tests.plans import explain, scans, touched
 
 COUNT = 6_000
 LIMIT = 10
@@ -61,28 +61,7 @@ async def store(url: str, asked: list[str]) -> AsyncIterator[PostgresStore]:
 
 async def plan(url: str, query: ImageQuery) -> list[dict[str, Any]]:
     """Run a list's statement as the store does; give the nodes of its plan with what each really read."""
-    statement = page_statement(query)
-    connection = await asyncpg.connect(url)
-    try:
-        await rows.set_codecs(connection)
-        await connection.execute(statements.SET_PLANNER)
-        explained = await connection.fetchval(f"explain (analyze, format json) {statement.text}", *statement.values)
-    finally:
-        await connection.close()
-    return list(_nodes(json.loads(explained)[0]["Plan"]))
-
-
-def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield node
-    for inner in node.get("Plans", ()):
-        yield from _nodes(inner)
-
-
-def touched(nodes: list[dict[str, Any]]) -> int:
-    """Count the rows and index entries that were read, fitting or not."""
-    scans = [node for node in nodes if "Relation Name" in node]
-    read = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
-    return sum(int(node["Actual Loops"] * sum(node.get(name, 0) for name in read)) for node in scans)
+    return await explain(url, *page_statement(query))
 
 
 @pytest.mark.parametrize(("viewer", "kind", "last"), ASKED)
@@ -97,8 +76,7 @@ async def test_a_page_is_one_statement_that_reads_indexes_in_order_and_little_mo
     assert len(asked) == 1
 
     nodes = await plan(url, query)
-    kinds = {node["Node Type"] for node in nodes if "Relation Name" in node}
-    assert kinds <= {"Index Scan", "Index Only Scan"}
+    assert {node["Node Type"] for node in scans(nodes)} <= {"Index Scan", "Index Only Scan"}
     assert touched(nodes) < TOUCHED
 
 

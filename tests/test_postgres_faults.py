@@ -2,9 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import pytest
@@ -18,19 +16,12 @@ from drivers.errors import (
     StoreUnavailable,
     Unstorable,
 )
-from drivers.options import StoreOptions
 from drivers.protocol import ImageStore
 from drivers.records import Image, Location, View
-from drivers.registry import open_store
 from drivers.usage import Usage
 from tests.conformance import LATER, ONE, TWO, UNLIMITED, image, member
+from tests.sessions import locked, nth_id, opened, until_waiting
 
-# Seconds after which something that should have happened is taken for hanging.
-PATIENCE = 60
-WAITING = """
-select count(*) from pg_stat_activity
-where datname = current_database() and application_name = 'vitrine' and wait_event_type = 'Lock'
-"""
 IN_TRANSACTION = """
 select count(*) from pg_stat_activity
 where datname = current_database() and application_name = 'vitrine' and state like 'idle in transaction%'
@@ -41,52 +32,10 @@ where datname = current_database() and application_name = 'vitrine'
 """
 
 
-@asynccontextmanager
-async def opened(database: str, **options: Any) -> AsyncIterator[ImageStore]:
-    store = await open_store(database, StoreOptions(**options))
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
 @pytest.fixture
 async def store(database: str) -> AsyncIterator[ImageStore]:
     async with opened(database) as store:
         yield store
-
-
-@pytest.fixture
-async def admin(database: str) -> AsyncIterator[asyncpg.Connection]:
-    """Give a connection beside the driver's, to look on, to lock and to end its sessions."""
-    connection = await asyncpg.connect(database)
-    yield connection
-    await connection.close()
-
-
-async def until_waiting(admin: asyncpg.Connection, sessions: int = 1) -> None:
-    """Return once so many of the driver's sessions wait for a lock."""
-    async with asyncio.timeout(PATIENCE):
-        while await admin.fetchval(WAITING) < sessions:  # noqa: ASYNC110 - the event is in the database
-            await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def locked(database: str, statement: str = "lock table images") -> AsyncIterator[asyncpg.Connection]:
-    """Hold what the statement locks."""
-    connection = await asyncpg.connect(database)
-    transaction = connection.transaction()
-    await transaction.start()
-    await connection.execute(statement)
-    try:
-        yield connection
-    finally:
-        await transaction.rollback()
-        await connection.close()
-
-
-def nth_id(number: int) -> str:
-    return str(UUID(int=number))
 
 
 async def test_no_count_is_lost_between_savers_of_two_processes(store: ImageStore, database: str) -> None:

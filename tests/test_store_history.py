@@ -1,24 +1,18 @@
 """One random history on both drivers: every answer and every refusal of the one is the other's."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, get_args
+from typing import Any, get_args
 
-import asyncpg
-from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule
 from msgspec.structs import replace
 
-from drivers.errors import StoreError
-from drivers.memory import MemoryStore
-from drivers.options import StoreOptions
 from drivers.protocol import ImageStore
 from drivers.query import Direction, Filter, ImageQuery, NumberField, Operator, Order, SortKey, TextField, TimeField
 from drivers.records import Image, Location, Member, MemberStatus, Status, Visibility
-from drivers.registry import open_store
 from drivers.usage import IMPORTING, UNLIMITED, Limits
+from tests.two_stores import TwoStores, answer, compare
 
 # Few of each, so that histories meet: two ids differ by the case of a letter only, and the empty text is a project.
 IMAGE_IDS = [
@@ -111,31 +105,13 @@ EVERY_IMAGE = ImageQuery(project_id=None, visibility="all", member_status="all")
 # How far the revision a change names is off: most often not at all.
 drifts = st.sampled_from([0, 0, 0, -1, 1])
 
-Call = Callable[[ImageStore], Awaitable[Any]]
 
-
-class History(RuleBasedStateMachine):
-    """Asks both drivers the same and holds their answers against each other, with a loop of its own."""
-
-    database: ClassVar[str]
+class History(TwoStores):
+    """Asks both drivers the same of images and members."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
-        self.memory = MemoryStore()
-        self.runner.run(empty(self.database))
-        self.postgres = self.runner.run(open_store(self.database, StoreOptions(pool=2)))
         self.revisions: dict[str, int] = {}
-
-    def teardown(self) -> None:
-        self.runner.run(self.postgres.close())
-        self.runner.close()
-
-    def both(self, call: Call) -> Any:
-        """Make the call on each driver; give the answer they agree on, or the text of their refusal."""
-        ours, theirs = (self.runner.run(answer(call(store))) for store in (self.memory, self.postgres))
-        assert ours == theirs
-        return ours
 
     def revision(self, image_id: str, drift: int) -> int:
         return self.revisions.get(image_id, 1) + drift
@@ -202,24 +178,5 @@ async def everything(store: ImageStore) -> list[Any]:
     return await asyncio.gather(*asked)
 
 
-async def answer(call: Awaitable[Any]) -> Any:
-    """Give the call's answer; of a refusal its kind and text."""
-    try:
-        return await call
-    except StoreError as refusal:
-        return type(refusal), str(refusal)
-
-
-async def empty(database: str) -> None:
-    connection = await asyncpg.connect(database)
-    tables = await connection.fetchval(
-        "select string_agg(tablename, ', ') from pg_tables "
-        "where schemaname = 'public' and tablename <> 'schema_migrations'"
-    )
-    await connection.execute(f"truncate {tables}")
-    await connection.close()
-
-
 def test_both_drivers_tell_one_history(database: str) -> None:
-    history = type("HistoryHere", (History,), {"database": database})
-    run_state_machine_as_test(history, settings=settings(max_examples=40, stateful_step_count=20, deadline=None))
+    compare(History, database)

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from unittest.mock import Mock
 
@@ -10,7 +10,7 @@ import pytest
 
 from service.caller import Caller
 from service.tokens.cache import REFUSED_SECONDS, CachedVerifier
-from service.tokens.protocol import IdentityUnavailable
+from service.tokens.protocol import Endpoint, IdentityUnavailable
 
 NOW = 1_000_000.0
 
@@ -29,6 +29,9 @@ class Scripted:
         self.asked.append(f"{token}, expired allowed" if allow_expired else token)
         await self.go.wait()
         return self.answer(token)
+
+    async def image_endpoints(self, token: str) -> Sequence[Endpoint]:
+        return ()
 
     async def close(self) -> None:
         self.closed = True

@@ -72,7 +72,7 @@ class MemoryStore(MemoryClaims, MemoryTasks):
         self._images[image.id] = after
         self._take_effect(effects)
         if effects.task is not None:
-            self._keep_task(effects.task)
+            self._keep_task(effects.task, effects.lease)
         return after
 
     async def delete(

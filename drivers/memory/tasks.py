@@ -87,12 +87,12 @@ class MemoryTasks(MemoryState):
         if task is not None and (task.attempt or task.id in self._tasks):
             self._held(task)
 
-    def _keep_task(self, task: Task) -> None:
+    def _keep_task(self, task: Task, own: timedelta = timedelta()) -> None:
         self._tasks[task.id] = task
         if task.status == "pending":
             self._tasks_due[task.id] = self._clock()
         elif task.status == "processing":
-            self._tasks_due.setdefault(task.id, self._clock())
+            self._tasks_due.setdefault(task.id, self._after(own))
         else:
             self._tasks_due.pop(task.id, None)
 

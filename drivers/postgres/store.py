@@ -124,7 +124,7 @@ class PostgresStore(PostgresClaims, PostgresTasks):
             before = await _lock(connection, image.id, image.revision)
             released = await take_effect(connection, effects)
             if effects.task is not None:
-                await add_or_save_task(connection, effects.task)
+                await add_or_save_task(connection, effects.task, effects.lease)
             saved = await connection.fetchrow(statements.SAVE_IMAGE, *rows.to_save(image))
             changes = usage_changes(before, image, released=released, reserved=effects.added)
             await count(connection, changes, limits)

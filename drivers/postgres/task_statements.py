@@ -13,10 +13,10 @@ _OURS = "task.attempt = $14::bigint and task.status in ('pending', 'processing')
 
 _INSERT = f"""
 insert into tasks as task ({COLUMNS}, leased_until)
-values ({_VALUES}, case when $3::text in ('pending', 'processing') then clock_timestamp() end)
+values ({_VALUES}, case when $3::text in ('pending', 'processing') then clock_timestamp() + {{}} end)
 """
 
-ADD_TASK = f"{_INSERT} on conflict (id) do nothing returning id"
+ADD_TASK = _INSERT.format("interval '0'") + " on conflict (id) do nothing returning id"
 
 SAVE_TASK = f"""
 update tasks as task
@@ -26,8 +26,9 @@ returning id
 """
 
 # One statement, so that nobody can add or end the task between a look and the change.
+# $15: how long a new task is its adder's.
 ADD_OR_SAVE_TASK = f"""
-{_INSERT}
+{_INSERT.format("$15::interval")}
 on conflict (id) do update
 set ({COLUMNS}, leased_until) = ({_VALUES}, {_DUE})
 where {_OURS}

@@ -61,7 +61,7 @@ class PostgresTasks(PostgresConnections):
         """See TaskStore.list_tasks."""
         async with self._connection() as connection:
             marker = await _marker(connection, query)
-            text, values = _page(query, marker)
+            text, values = page_statement(query, marker)
             return [_to_task(row) for row in await connection.fetch(text, *values)]
 
     async def drop_tasks(self, expired_at: datetime) -> int:
@@ -74,11 +74,14 @@ class PostgresTasks(PostgresConnections):
             await _change(connection, task, statement, *values)
 
 
-async def add_or_save_task(connection: asyncpg.Connection, task: Task) -> None:
+async def add_or_save_task(connection: asyncpg.Connection, task: Task, lease: timedelta) -> None:
     """Do to a task what a save of its image does. Raise LeaseLost."""
     # A task that somebody took up once is not new: where it is not there, it was forgotten.
-    statement = statements.SAVE_TASK if task.attempt else statements.ADD_OR_SAVE_TASK
-    await _change(connection, task, statement, *_values(task))
+    if task.attempt:
+        await _change(connection, task, statements.SAVE_TASK, *_values(task))
+        return
+    own = lease if task.status == "processing" else timedelta()
+    await _change(connection, task, statements.ADD_OR_SAVE_TASK, *_values(task), own)
 
 
 async def _change(connection: asyncpg.Connection, task: Task, statement: str, *values: Any) -> None:
@@ -98,7 +101,8 @@ async def _marker(connection: asyncpg.Connection, query: TaskQuery) -> Task | No
     return _to_task(row)
 
 
-def _page(query: TaskQuery, marker: Task | None) -> tuple[str, list[Any]]:
+def page_statement(query: TaskQuery, marker: Task | None) -> tuple[str, list[Any]]:
+    """Write the statement of a page, which starts behind the marker; give its values, too."""
     values, direction = Values(), "desc" if query.descending else "asc"
     fields = list(dict.fromkeys((query.sort_key, "created_at", "id")))
     keys = [_key(field, field) for field in fields]

@@ -1,8 +1,10 @@
 """What everybody needs who moves image data, in requests and behind them."""
 
 import asyncio
+import os
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -11,15 +13,34 @@ from msgspec.structs import replace
 from drivers.claims import NO_EFFECTS, Effects
 from drivers.protocol import ImageStore
 from drivers.records import Image, View
+from drivers.tasks import Task
 from drivers.usage import UNLIMITED, Limits
 from service.data.stores import Stores
 from service.limits.protocol import LimitSource
+from service.metrics import Metrics, make_metrics
 from service.revising import revise
-from service.settings import Settings
+from service.settings import Secret, Settings
+
+
+class Remote(NamedTuple):
+    """Another image service, and the token of the caller for whom something is fetched from there."""
+
+    url: str
+    token: Secret
+
+
+class Handed(NamedTuple):
+    """A task, and what it needs that must not be written down."""
+
+    task: Task
+    remote: Remote
 
 
 class Tools(NamedTuple):
-    """Records, stores and their rules; `sweep` and `work` wake those who remove garbage and take up tasks."""
+    """Records, stores and their rules; `sweep` and `work` wake those who remove garbage and take up tasks.
+
+    `handed` are tasks that only this process can do.
+    """
 
     settings: Settings
     records: ImageStore
@@ -28,8 +49,10 @@ class Tools(NamedTuple):
     threads: Executor
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
+    metrics: Metrics
     sweep: asyncio.Event
     work: asyncio.Event
+    handed: "deque[Handed]"
 
     @property
     def lease(self) -> timedelta:
@@ -57,3 +80,28 @@ class Tools(NamedTuple):
             return await self.records.save(replace(image, updated_at=self.clock()), limits=limits, effects=effects)
 
         return (await revise(read, lambda view: decide(view.image), save)).image
+
+
+def make_tools(
+    settings: Settings,
+    records: ImageStore,
+    stores: Stores,
+    limits: LimitSource,
+    clock: Callable[[], datetime],
+    new_id: Callable[[], str],
+) -> Tools:
+    """Put the tools together; whoever passes the parts in closes them."""
+    return Tools(
+        settings,
+        records,
+        stores,
+        limits,
+        # Two hashes and an inspection for each of several uploads share the cores; more threads would only wait.
+        ThreadPoolExecutor((os.cpu_count() or 1) + 2, thread_name_prefix="data"),
+        clock,
+        new_id,
+        make_metrics(),
+        sweep=asyncio.Event(),
+        work=asyncio.Event(),
+        handed=deque(),
+    )

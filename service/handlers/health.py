@@ -1,14 +1,21 @@
 """Whether the process lives, and whether it can serve: for probes, load balancers and people."""
 
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from drivers.errors import StoreUnavailable
-from service.keys import DRAINING, STORE
+from service.keys import DRAINING, STORE, TOOLS
 
 
 async def live(request: web.Request) -> web.Response:
     """Answer as long as the process does; nothing else is asked, so a database that is away restarts nobody."""
     return web.Response(text="OK")
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Tell what this process has counted, as Prometheus reads it."""
+    body = generate_latest(request.app[TOOLS].metrics.registry)
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
 
 async def ready(request: web.Request) -> web.Response:

@@ -10,15 +10,16 @@ from drivers.errors import QuotaExceeded, RevisionConflict, TaskNotFound
 from drivers.records import Image, View
 from drivers.tasks import Task
 from service.body import read_object
-from service.data.tools import Tools
+from service.data.tools import Handed, Remote, Tools
 from service.data.uris import opened_fetcher
 from service.handlers.access import read_view
 from service.handlers.data import STORE_HEADER
 from service.importing import ImportRequest, check_options, check_status, plan_import, read_import
-from service.keys import CALLER, POLICY, TOOLS
+from service.keys import CALLER, POLICY, TOOLS, VERIFIER
 from service.policy.gates import require, require_visible
-from service.refusals import Conflict
+from service.refusals import BadRequest, Conflict
 from service.request_id import request_id_of
+from service.settings import Secret
 from service.work.marks import LOCK, marked
 from service.work.plan import Plan
 
@@ -60,9 +61,11 @@ async def _begin(request: web.Request, image: Image, plan: Plan, body: dict[str,
     """Write the task down, and lock the image with it, in one go."""
     tools, caller = request.app[TOOLS], request[CALLER]
     now = tools.clock()
+    remote = await _remote(request, plan)
     task = Task(
         id=tools.new_id(),
         type="api_image_import",
+        status="processing" if remote else "pending",
         owner=caller.project_id,
         created_at=now,
         updated_at=now,
@@ -72,7 +75,23 @@ async def _begin(request: web.Request, image: Image, plan: Plan, body: dict[str,
         input=plan.input(image.id, body),
     )
     locked = replace(marked(image, importing=plan.stores, lock=task.id), updated_at=now)
-    await tools.records.save(locked, effects=Effects(task=task))
+    await tools.records.save(locked, effects=Effects(task=task, lease=tools.lease))
+    if remote:
+        tools.handed.append(Handed(task, remote))
+
+
+async def _remote(request: web.Request, plan: Plan) -> Remote | None:
+    """Find the other service that an image is to be fetched from, in the caller's own catalog. Raises BadRequest."""
+    if plan.method != "glance-download":
+        return None
+    token, options = request.headers["X-Auth-Token"], plan.options
+    wanted = options["glance_region"], options.get("glance_service_interface", "public")
+    for endpoint in await request.app[VERIFIER].image_endpoints(token):
+        if (endpoint.region, endpoint.interface) == wanted:
+            async with opened_fetcher(request.app[TOOLS].settings) as fetcher:
+                await fetcher.check(endpoint.url)
+            return Remote(endpoint.url, Secret(token))
+    raise BadRequest("The catalog of your token has no image service of that 'glance_region' and interface.")
 
 
 async def require_unlocked(tools: Tools, image: Image) -> None:

@@ -3,12 +3,12 @@
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from service.caller import Caller
 from service.tokens.flights import Flights
-from service.tokens.protocol import TokenVerifier
+from service.tokens.protocol import Endpoint, TokenVerifier
 from service.tokens.text import token_digest
 
 # Long enough to spare the identity service a client's retries; a token that is not valid seldom becomes so.
@@ -57,6 +57,10 @@ class CachedVerifier:
         if answer and self._monotonic() < answer.fresh_until and self._wall() < answer.expires_at:
             return answer.caller
         return await self._flights.join(key, lambda: self._ask(key, token))
+
+    async def image_endpoints(self, token: str) -> Sequence[Endpoint]:
+        """Ask the verifier, as it is seldom asked."""
+        return await self._verifier.image_endpoints(token)
 
     async def close(self) -> None:
         """Cancel what is under way and close the verifier."""

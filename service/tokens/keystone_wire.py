@@ -8,6 +8,7 @@ from yarl import URL
 
 from service.caller import Caller, Scope
 from service.settings import Secret
+from service.tokens.protocol import Endpoint
 
 _T = TypeVar("_T")
 _Id = Annotated[str, msgspec.Meta(min_length=1)]
@@ -61,6 +62,26 @@ class _Token(msgspec.Struct):
 
 class _Validation(msgspec.Struct):
     token: _Token
+
+
+class _CatalogEndpoint(msgspec.Struct):
+    url: str
+    interface: str
+    region: str | None = None
+    region_id: str | None = None
+
+
+class _CatalogService(msgspec.Struct):
+    type: str
+    endpoints: list[_CatalogEndpoint] = []
+
+
+class _Catalog(msgspec.Struct):
+    catalog: list[_CatalogService] = []
+
+
+class _CatalogAnswer(msgspec.Struct):
+    token: _Catalog
 
 
 class _Lifetime(msgspec.Struct):
@@ -119,6 +140,16 @@ def read_caller(body: bytes) -> Caller | None:
     """Read the answer to a validation; None when it describes no token."""
     answer = decode(body, _Validation)
     return answer.token.caller() if answer else None
+
+
+def read_image_endpoints(body: bytes) -> list[Endpoint] | None:
+    """Read the image services in the catalog of a validation; None when the answer describes no token."""
+    answer = decode(body, _CatalogAnswer)
+    if answer is None:
+        return None
+    services = (service for service in answer.token.catalog if service.type == "image")
+    endpoints = (endpoint for service in services for endpoint in service.endpoints)
+    return [Endpoint(each.region or each.region_id or "", each.interface, each.url) for each in endpoints]
 
 
 def read_login_expiry(body: bytes) -> datetime | None:

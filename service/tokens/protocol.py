@@ -1,6 +1,7 @@
 """The contract of token verifiers: a token goes in, the identity it stands for comes out."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from service.caller import Caller
 
@@ -12,6 +13,14 @@ class IdentityUnavailable(Exception):
     """
 
 
+class Endpoint(NamedTuple):
+    """One address of an image service: in which region, for whom (`public`, `internal`, `admin`), and its URL."""
+
+    region: str
+    interface: str
+    url: str
+
+
 class TokenVerifier(Protocol):
     """Something that knows which tokens are valid. `verify` may be given any text a client sent."""
 
@@ -21,6 +30,9 @@ class TokenVerifier(Protocol):
         `allow_expired` lets a token pass whose only fault is its age; how old it may be is the issuer's choice.
         Raises IdentityUnavailable.
         """
+
+    async def image_endpoints(self, token: str) -> Sequence[Endpoint]:
+        """List the image services in the catalog of a valid token. Raises IdentityUnavailable."""
 
     async def close(self) -> None:
         """Release connections; the verifier is not used afterwards."""

@@ -1,7 +1,7 @@
 """Tokens from a file or a mapping, for demos and small installations without an identity service."""
 
 import time
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +11,7 @@ import yaml
 
 from service.caller import Caller, Scope
 from service.settings import SettingsError
+from service.tokens.protocol import Endpoint
 from service.tokens.text import could_be_token, token_digest
 
 Id = Annotated[str, msgspec.Meta(min_length=1)]
@@ -52,6 +53,10 @@ class StaticVerifier:
         if caller is None or caller.expires_at is None or allow_expired:
             return caller
         return caller if self._wall() < caller.expires_at.timestamp() else None
+
+    async def image_endpoints(self, token: str) -> Sequence[Endpoint]:
+        """List none: there is no catalog."""
+        return ()
 
     async def close(self) -> None:
         """Do nothing: there is nothing to release."""

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 from msgspec.structs import replace
 
+from drivers.blobs.fetch import Fetcher
 from drivers.claims import Claim, Effects
 from drivers.errors import ImageNotFound, LeaseLost, QuotaExceeded, StoreError
 from drivers.records import Image
@@ -17,29 +18,30 @@ from service.data.intake import Intake, give_up_claim
 from service.data.measure import Measured
 from service.data.removal import garbage_of
 from service.data.stores import UNNAMED, DataStore
-from service.data.tools import Tools
+from service.data.tools import Remote, Tools
 from service.data.uris import opened_fetcher
 from service.refusals import Refusal
 from service.work.marks import LOCK, marked, stores_in, unlocked
 from service.work.plan import METHODS, Plan, plan_of
+from service.work.remote import read_remote, without_copied
 from service.work.runner import Progress, TaskFailed, ended
 from service.work.sources import ObjectSource, Source, SourceFailed, UrlSource
 
 
-async def run_import(tools: Tools, task: Task, progress: Progress) -> None:
+async def run_import(tools: Tools, task: Task, progress: Progress, remote: Remote | None) -> None:
     """Do an import, from the beginning or from where a process that died left it; the image tells how it went."""
-    await _carry_out(tools, task, plan_of(task), progress)
+    await _carry_out(tools, task, plan_of(task), progress, remote)
 
 
-async def run_old_import(tools: Tools, task: Task, progress: Progress) -> None:
+async def run_old_import(tools: Tools, task: Task, progress: Progress, _remote: Remote | None) -> None:
     """Do an import that was asked for by the tasks API."""
     options = {"name": "web-download", "uri": task.input["import_from"]}
     plan = Plan(method="web-download", options=options, stores=(tools.stores.default.id,))
     await _carry_out(tools, task, plan, progress)
 
 
-async def _carry_out(tools: Tools, task: Task, plan: Plan, progress: Progress) -> None:
-    run = _Import(tools, task, plan, progress)
+async def _carry_out(tools: Tools, task: Task, plan: Plan, progress: Progress, remote: Remote | None = None) -> None:
+    run = _Import(tools, task, plan, progress, remote)
     try:
         await run.run()
     except (TaskFailed, Refusal, QuotaExceeded) as failure:
@@ -51,12 +53,15 @@ async def _carry_out(tools: Tools, task: Task, plan: Plan, progress: Progress) -
 class _Import:
     """One attempt at one import."""
 
-    def __init__(self, tools: Tools, task: Task, plan: Plan, progress: Progress) -> None:
+    def __init__(self, tools: Tools, task: Task, plan: Plan, progress: Progress, remote: Remote | None) -> None:
         self._tools = tools
         self._task = task
         self._plan = plan
         self._progress = progress
+        self._remote = remote
         self._image_id = task.image_id or ""
+        # The image as it was before another service's record was copied to it.
+        self._before: Image | None = None
         # The store that could not be written to, if one could not.
         self._failing: str | None = None
 
@@ -93,7 +98,23 @@ class _Import:
         if self._plan.copies:
             return self._located(image)
         fetcher = await stack.enter_async_context(opened_fetcher(self._tools.settings))
-        return UrlSource(fetcher, self._plan.options["uri"])
+        if self._plan.method == "web-download":
+            return UrlSource(fetcher, self._plan.options["uri"])
+        return await self._remote_source(fetcher)
+
+    async def _remote_source(self, fetcher: Fetcher) -> Source:
+        if self._remote is None:
+            raise TaskFailed("The process that had the caller's token is gone, and nobody else has it: ask again.")
+        found = await read_remote(fetcher, self._remote, self._plan.options["glance_image_id"])
+        prefixes = self._tools.settings.glance_download_properties
+
+        def decide(now: Image) -> Image:
+            self._require_lock(now)
+            self._before = now
+            return found.copied_to(now, prefixes)
+
+        await self._tools.revise(self._image_id, decide)
+        return found.source
 
     async def _staged(self, image: Image) -> Source:
         for claim in await self._tools.records.claims(image.id):
@@ -198,6 +219,8 @@ class _Import:
         if self._plan.copies:
             kept = [each for each in image.locations if each.metadata.get("store", UNNAMED) not in self._plan.stores]
             return replace(image, locations=tuple(kept))
+        if self._before:
+            image = without_copied(image, self._before)
         if image.status not in {"importing", METHODS[self._plan.method].needs}:
             return image
         stays_importing = METHODS[self._plan.method].failed == "importing" and self._plan.all_must_succeed

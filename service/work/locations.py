@@ -12,7 +12,7 @@ from drivers.tasks import Task
 from service.data.filling import emptied
 from service.data.measure import Measured, Meter
 from service.data.stores import DataStore
-from service.data.tools import Tools
+from service.data.tools import Remote, Tools
 from service.placing import Validation, read_validation
 from service.work.marks import LOCK, unlocked
 from service.work.runner import Progress, TaskFailed, ended
@@ -21,7 +21,7 @@ from service.work.sources import ObjectSource, SourceFailed
 logger = logging.getLogger(__name__)
 
 
-async def run_location(tools: Tools, task: Task, progress: Progress) -> None:
+async def run_location(tools: Tools, task: Task, progress: Progress, _remote: Remote | None) -> None:
     """Put a location on an image, and make the image active, with or without looking at its data before."""
     placing = _Placing(tools, task, progress)
     try:

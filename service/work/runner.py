@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from drivers.errors import LeaseLost, StoreError
 from drivers.tasks import Task, TaskStatus, TaskType
 from service.data.held import while_held
-from service.data.tools import Tools
+from service.data.tools import Remote, Tools
 from service.refusals import Refusal
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class TaskFailed(Exception):
 
 
 # Does a task. What it returns is the result of the task, unless it has ended the task itself (None). Raises TaskFailed.
-Job = Callable[[Tools, Task, Progress], Awaitable[dict[str, Any] | None]]
+Job = Callable[[Tools, Task, Progress, Remote | None], Awaitable[dict[str, Any] | None]]
 
 
 class Runner:
@@ -60,16 +60,23 @@ class Runner:
 
     async def _take_up(self) -> None:
         tools = self._tools
+        while tools.handed:
+            self._start(*tools.handed.popleft())
         free = tools.settings.import_workers - len(self._running)
+        if free <= 0:
+            return
         try:
-            tasks = await tools.records.take_tasks(free, lease=tools.lease, updated_at=tools.clock()) if free else []
+            tasks = await tools.records.take_tasks(free, lease=tools.lease, updated_at=tools.clock())
         except StoreError as error:
             logger.warning("Tasks are not taken up for now: %s", error)
             return
         for task in tasks:
-            running = asyncio.create_task(self._run(task))
-            self._running.add(running)
-            running.add_done_callback(self._end)
+            self._start(task)
+
+    def _start(self, task: Task, remote: Remote | None = None) -> None:
+        running = asyncio.create_task(self._run(task, remote))
+        self._running.add(running)
+        running.add_done_callback(self._end)
 
     def _end(self, running: "asyncio.Task[None]") -> None:
         self._running.discard(running)
@@ -83,7 +90,7 @@ class Runner:
             pass
         self._tools.work.clear()
 
-    async def _run(self, task: Task) -> None:
+    async def _run(self, task: Task, remote: Remote | None) -> None:
         tools, progress = self._tools, Progress()
 
         async def renew() -> None:
@@ -91,9 +98,9 @@ class Runner:
             await tools.records.renew_task(told, lease=tools.lease)
 
         try:
-            ended = await while_held(self._done(task, progress), renew, tools.lease)
-            if ended:
-                await tools.records.save_task(ended)
+            done = await while_held(self._done(task, progress, remote), renew, tools.lease)
+            if done:
+                await tools.records.save_task(done)
         except LeaseLost:
             logger.warning("Task %s was taken over by another process, or is gone", task.id)
         except asyncio.CancelledError:
@@ -103,10 +110,10 @@ class Runner:
         except StoreError as error:
             logger.warning("Task %s stays for whoever takes it up next: %s", task.id, error)
 
-    async def _done(self, task: Task, progress: Progress) -> Task | None:
+    async def _done(self, task: Task, progress: Progress, remote: Remote | None) -> Task | None:
         """Do a task; give it as it is when it has ended, None when the job has seen to that."""
         try:
-            result = await self._jobs[task.type](self._tools, task, progress)
+            result = await self._jobs[task.type](self._tools, task, progress, remote)
         except (TaskFailed, Refusal) as failure:
             return ended(self._tools, task, "failure", message=str(failure))
         return None if result is None else ended(self._tools, task, "success", result=result)
@@ -116,6 +123,7 @@ def ended(
     tools: Tools, task: Task, status: TaskStatus, *, result: dict[str, Any] | None = None, message: str = ""
 ) -> Task:
     """Give a task as it is after its end, to be forgotten after the time that the settings tell."""
+    tools.metrics.tasks_ended.labels(task.type, status).inc()
     now = tools.clock()
     expires_at = now + timedelta(hours=tools.settings.task_time_to_live)
     return replace(

@@ -41,16 +41,19 @@ class ObjectSource(NamedTuple):
 
 
 class UrlSource(NamedTuple):
-    """What a user's URL leads to."""
+    """What a user's URL leads to; `size` in bytes, where that is known beforehand."""
 
     fetcher: Fetcher
     url: str
     headers: Mapping[str, str] = {}
+    size: int | None = None
 
     async def read(self) -> AsyncIterator[bytes]:
         """See Source.read."""
         try:
             fetched = await self.fetcher.open(self.url, headers=self.headers)
+            if self.size is not None and fetched.size not in {None, self.size}:
+                raise SourceFailed(f"{self.size} bytes are announced, and {fetched.size} come.")
             try:
                 async for block in gathered(fetched.blocks()):
                     yield block

@@ -54,8 +54,11 @@ async def _remove(tools: Tools, claim: Claim) -> bool:
         if claim.state == "lost":
             # Of an upload or a stage; imports are put right by who takes up their task.
             await put_back(tools, claim)
+            tools.metrics.uploads_lost.inc()
         await store.blobs.delete(claim.url)
     except StoreError as error:
         logger.warning("An object of image %s stays until the next sweep: %s", claim.image_id, error)
+        tools.metrics.removals_put_off.inc()
         return False
+    tools.metrics.objects_removed.inc()
     return True

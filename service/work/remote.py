@@ -1,0 +1,68 @@
+"""An image of another image service, fetched by the import method `glance-download` (reference section 2.3.2)."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from drivers.blobs.fetch import Fetcher
+from drivers.errors import FetchRefused, StoreError
+from drivers.records import Image
+from service.data.tools import Remote
+from service.work.sources import SourceFailed, UrlSource
+
+# Bytes of a record; one of the most properties with the longest values stays below.
+RECORD_LIMIT = 4 << 20
+
+
+class RemoteImage(NamedTuple):
+    """What another service tells of an image, and its data."""
+
+    record: dict[str, Any]
+    source: UrlSource
+
+    def copied_to(self, image: Image, prefixes: tuple[str, ...]) -> Image:
+        """Give an image the formats of this one, and those of its properties whose names begin so."""
+        properties = {
+            name: value
+            for name, value in self.record.items()
+            if isinstance(value, str) and name.startswith(prefixes) and not name.startswith("os_glance")
+        }
+        return replace(
+            image,
+            disk_format=self.record.get("disk_format"),
+            container_format=self.record.get("container_format"),
+            properties=image.properties | properties,
+        )
+
+
+async def read_remote(fetcher: Fetcher, remote: Remote, image_id: str) -> RemoteImage:
+    """Read the record of an image of another service. Raises SourceFailed."""
+    path = f"{remote.url.rstrip('/').removesuffix('/v2')}/v2/images/{image_id}"
+    headers = {"X-Auth-Token": remote.token.reveal()}
+    try:
+        fetched = await fetcher.open(path, headers=headers)
+        raw = bytearray()
+        async for block in fetched.blocks():
+            raw += block
+            if len(raw) > RECORD_LIMIT:
+                raise SourceFailed("The other service answered with more than a record.")
+        record: Any = msgspec.json.decode(raw)
+    except (FetchRefused, StoreError, msgspec.DecodeError) as error:
+        raise SourceFailed(f"The image of the other service cannot be read: {error}") from None
+    if not isinstance(record, dict) or record.get("status") != "active":
+        raise SourceFailed("The image of the other service is not active.")
+    size = record.get("size")
+    return RemoteImage(record, UrlSource(fetcher, f"{path}/file", headers, size if isinstance(size, int) else None))
+
+
+def without_copied(image: Image, before: Image) -> Image:
+    """Take off an image again what `copied_to` put on it."""
+    properties = {
+        name: value
+        for name, value in image.properties.items()
+        if name in before.properties or name.startswith("os_glance")
+    }
+    return replace(
+        image, disk_format=before.disk_format, container_format=before.container_format, properties=properties
+    )
