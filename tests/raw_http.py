@@ -126,7 +126,8 @@ def upload(path: str, *headers: str, **fields: str) -> str:
 @asynccontextmanager
 async def running(**settings: Any) -> AsyncIterator[Service]:
     """Serve with records in memory."""
-    chosen = Settings(**{"stores": Secret("memory://"), "port": 0, "drain_seconds": 0.1} | settings)
+    defaults: dict[str, Any] = {"stores": Secret("memory://"), "port": 0, "drain_seconds": 0.1}
+    chosen = Settings(**defaults | settings)
     async with opened_stores(chosen) as stores:
         app = make_app(chosen, MemoryStore(), stores, people(), load_policy(None), Random(1))
         async with listen(app, chosen) as (host, port):
