@@ -206,6 +206,10 @@ def test_it_does_not_matter_in_which_blocks_data_comes(name: str, size: int) -> 
     assert judged(SOUND[name], name, block=size) == 5 * MIB
 
 
+def test_what_a_pointer_leads_to_may_be_in_the_same_block() -> None:
+    assert judged(disks.vhdx(5 * MIB, metadata_at=MIB // 2), "vhdx") == 5 * MIB
+
+
 def test_soon_there_is_nothing_more_to_be_seen_in_most_data() -> None:
     inspection = Inspection()
     inspection.feed(bytes(MIB))
