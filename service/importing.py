@@ -4,8 +4,10 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from drivers.records import Image
+from service.caller import Caller
 from service.data.stores import DataStore, Stores
 from service.data.uris import opened_fetcher
+from service.image_names import RESERVED_PREFIX
 from service.refusals import BadRequest, Conflict
 from service.settings import Settings
 from service.work.plan import METHODS, Plan
@@ -100,6 +102,15 @@ def _targets(request: ImportRequest, header: str | None, stores: Stores) -> list
         if store_id not in by_id:
             raise Conflict(f"'{store_id[:64]}' is no store that takes data here: /v2/info/stores lists them.")
     return [by_id[store_id] for store_id in wanted]
+
+
+def injected(settings: Settings, caller: Caller, plan: Plan) -> dict[str, str]:
+    """Give the properties that the operator puts on imported images (reference section 10.4)."""
+    spared = not caller.roles.isdisjoint(role.lower() for role in settings.inject_ignore_user_roles)
+    if spared or plan.copies or "inject_image_metadata" not in settings.image_import_plugins:
+        return {}
+    pairs = (pair.partition(":") for pair in settings.inject_metadata_properties)
+    return {name: value for name, _, value in pairs if not name.startswith(RESERVED_PREFIX)}
 
 
 async def read_old_import(body: dict[str, Any], settings: Settings) -> dict[str, Any]:

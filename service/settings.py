@@ -111,6 +111,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     glance_download_properties: Annotated[
         tuple[str, ...], Meta(description="With `glance-download`: how names begin of properties that are copied.")
     ] = ("hw_", "trait:", "os_distro", "os_secure_boot", "os_type")
+    image_import_plugins: Annotated[
+        tuple[Literal["no_op", "inject_image_metadata", "image_decompression"], ...],
+        Meta(description="What imports do besides, but for copies: unfold compressed data, put properties on images."),
+    ] = ()
+    inject_metadata_properties: Annotated[
+        tuple[str, ...], Meta(description="With `inject_image_metadata`: properties as `name:value`.")
+    ] = ()
+    inject_ignore_user_roles: Annotated[
+        tuple[str, ...], Meta(description="Roles of which one spares its holder's images these properties.")
+    ] = ("admin",)
     import_workers: Annotated[Count, Meta(description="Most imports that one process works on at a time.")] = 4
     task_time_to_live: Annotated[Count, Meta(description="Hours for which a task that has ended is remembered.")] = 48
     fetch_allowed_networks: Annotated[

@@ -14,7 +14,7 @@ from service.data.tools import Handed, Remote, Tools
 from service.data.uris import opened_fetcher
 from service.handlers.access import read_view
 from service.handlers.data import STORE_HEADER
-from service.importing import ImportRequest, check_options, check_status, plan_import, read_import
+from service.importing import ImportRequest, check_options, check_status, injected, plan_import, read_import
 from service.keys import CALLER, POLICY, TOOLS, VERIFIER
 from service.policy.gates import require, require_visible
 from service.refusals import BadRequest, Conflict
@@ -74,7 +74,9 @@ async def _begin(request: web.Request, image: Image, plan: Plan, body: dict[str,
         user_id=caller.user_id,
         input=plan.input(image.id, body),
     )
-    locked = replace(marked(image, importing=plan.stores, lock=task.id), updated_at=now)
+    properties = image.properties | injected(tools.settings, caller, plan)
+    image = replace(image, properties=properties, updated_at=now)
+    locked = marked(image, importing=plan.stores, lock=task.id)
     await tools.records.save(locked, effects=Effects(task=task, lease=tools.lease))
     if remote:
         tools.handed.append(Handed(task, remote))

@@ -25,7 +25,7 @@ from service.work.marks import LOCK, marked, stores_in, unlocked
 from service.work.plan import METHODS, Plan, plan_of
 from service.work.remote import read_remote, without_copied
 from service.work.runner import Progress, TaskFailed, ended
-from service.work.sources import ObjectSource, Source, SourceFailed, UrlSource
+from service.work.sources import ObjectSource, Source, SourceFailed, UnpackedSource, UrlSource
 
 
 async def run_import(tools: Tools, task: Task, progress: Progress, remote: Remote | None) -> None:
@@ -68,7 +68,7 @@ class _Import:
     async def run(self) -> None:
         image = await self._begin()
         async with AsyncExitStack() as stack:
-            source = await self._source(stack, image)
+            source = self._unpacked(await self._source(stack, image), image)
             for store_id in self._plan.stores:
                 if store_id not in self._held_by(image):
                     image, source = await self._into(image, store_id, source)
@@ -115,6 +115,12 @@ class _Import:
 
         await self._tools.revise(self._image_id, decide)
         return found.source
+
+    def _unpacked(self, source: Source, image: Image) -> Source:
+        wanted = "image_decompression" in self._tools.settings.image_import_plugins
+        if not wanted or image.locations or image.container_format == "compressed":
+            return source
+        return UnpackedSource(source, self._tools.threads)
 
     async def _staged(self, image: Image) -> Source:
         for claim in await self._tools.records.claims(image.id):

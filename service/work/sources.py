@@ -1,11 +1,13 @@
 """Where the data of an import comes from: a URL, a staged object, another store."""
 
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import Executor
 from typing import NamedTuple, Protocol
 
 from drivers.blobs.fetch import Fetcher
 from drivers.errors import FetchRefused, StoreError
 from service.data.blocks import gathered
+from service.data.decompress import decompressed
 from service.data.stores import DataStore
 from service.work.runner import TaskFailed
 
@@ -38,6 +40,18 @@ class ObjectSource(NamedTuple):
                 await reader.close()
         except StoreError as error:
             raise SourceFailed(f"The image's data cannot be read from its store: {error}") from None
+
+
+class UnpackedSource(NamedTuple):
+    """Another source, unfolded where its data is compressed."""
+
+    source: Source
+    executor: Executor
+
+    async def read(self) -> AsyncIterator[bytes]:
+        """See Source.read. Raises UnsupportedContent for what cannot be unfolded."""
+        async for block in decompressed(self.source.read(), self.executor):
+            yield block
 
 
 class UrlSource(NamedTuple):
