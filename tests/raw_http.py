@@ -45,6 +45,11 @@ class Wire:
             length = 0 if head else int(headers.get("content-length", "0"))
             return int(line.split()[1]), headers, await self.reader.readexactly(length)
 
+    async def is_invited(self) -> bool:
+        """Tell whether what comes first asks for the body."""
+        async with asyncio.timeout(PATIENCE):
+            return await self.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+
     async def rest(self) -> bytes:
         """Read until the service closes."""
         async with asyncio.timeout(PATIENCE):
@@ -52,14 +57,6 @@ class Wire:
                 return await self.reader.read()
             except ConnectionError:
                 return b""
-
-    async def is_silent(self, seconds: float = 0.3) -> bool:
-        """Tell whether nothing comes for a while."""
-        try:
-            async with asyncio.timeout(seconds):
-                return await self.reader.read(1) is None
-        except TimeoutError:
-            return True
 
 
 class Service:

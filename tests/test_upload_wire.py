@@ -43,7 +43,7 @@ class TestExpectation:
         path = await service.created()
         async with service.wire() as wire:
             await wire.send(upload(path, LENGTH, EXPECT))
-            assert await wire.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            assert await wire.is_invited()
             assert await service.status(path) == "saving"
             await wire.send(DATA)
             assert (await wire.answer())[0] == 204
@@ -71,7 +71,7 @@ class TestExpectation:
     async def test_an_upload_of_unknown_size_is_asked_for_as_well(self, service: Service) -> None:
         async with service.wire() as wire:
             await wire.send(upload(await service.created(), CHUNKED, EXPECT))
-            assert b"100 Continue" in await wire.reader.readuntil(b"\r\n\r\n")
+            assert await wire.is_invited()
             await wire.send(chunk(DATA), b"0\r\n\r\n")
             assert (await wire.answer())[0] == 204
 
@@ -83,14 +83,14 @@ class TestExpectation:
     async def test_a_body_of_json_is_asked_for_when_it_is_wanted(self, service: Service) -> None:
         async with service.wire() as wire:
             await wire.send(request("POST", "/v2/images", "Content-Length: 2", EXPECT))
-            assert b"100 Continue" in await wire.reader.readuntil(b"\r\n\r\n")
+            assert await wire.is_invited()
             await wire.send("{}")
             assert (await wire.answer())[0] == 201
 
     async def test_who_asks_and_does_not_wait_is_served(self, service: Service) -> None:
         async with service.wire() as wire:
             await wire.send(upload(await service.created(), LENGTH, EXPECT), DATA)
-            assert b"100 Continue" in await wire.reader.readuntil(b"\r\n\r\n")
+            assert await wire.is_invited()
             assert (await wire.answer())[0] == 204
 
 
