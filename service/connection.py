@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from aiohttp import web
+from aiohttp.web_protocol import _ErrInfo
 
 from service.errors import TEXTS, error_response
 from service.remainder import is_too_much, read_off
@@ -38,6 +39,14 @@ class Connection(web.RequestHandler):
         response = error_response(request, status, TEXTS[500] if status == 500 else text)
         response.force_close()
         return response
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; where it cannot be parsed, let whoever reads the body that it spoils know of it."""
+        super().data_received(data)
+        request = self._current_request
+        failed = request is not None and self._messages and isinstance(self._messages[-1][0], _ErrInfo)
+        if request is not None and failed and not request.content.is_eof():
+            request.content.set_exception(web.RequestPayloadError("The body cannot be parsed."))
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

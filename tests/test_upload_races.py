@@ -107,6 +107,21 @@ async def test_an_upload_whose_image_is_gone_ends_long_before_its_data_does(clie
         assert await answer == 410
 
 
+async def test_what_a_writer_finishes_behind_the_sweeper_is_removed_by_itself(
+    connect: Connect, blobs_url: Secret, store: ImageStore
+) -> None:
+    client = await connect(stores=blobs_url)
+    path = await created(client)
+    steps, answer = await begun(client, path)
+    claims = await store.claims(path.rpartition("/")[2])
+    assert (await client.delete(path, headers=by("ann"))).status == 204
+    # As a sweeper would that took the writer for dead, and found no object yet.
+    await store.forget_claims([claim.id for claim in claims])
+    steps.end()
+    assert await answer == 410
+    assert await objects(client) == []
+
+
 async def test_a_client_that_vanishes_leaves_the_image_for_another_try(client: Client, to: str) -> None:
     path = await created(client)
     _, answer = await begun(client, path, to)

@@ -92,6 +92,8 @@ def judge(found: Iterable[FileInspector], image: Image, size: int, settings: Set
 
 
 def _require_safe(inspector: FileInspector, settings: Settings) -> None:
+    if inspector.NAME == "vmdk" and not inspector.has_region("header"):  # the parser lets go of it for text
+        raise _unsafe("it only describes a disk that is in other files")
     try:
         inspector.safety_check()
     except SafetyCheckFailed as failure:

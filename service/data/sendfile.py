@@ -8,7 +8,7 @@ from aiohttp import web
 from drivers.blobs.protocol import BlobReader
 
 # As much at a time as may be fetched from a slow disk before anything of it is sent.
-PIECE = 2 << 20
+PIECE = 4 << 20
 
 
 async def send_file(request: web.Request, reader: BlobReader, start: int, end: int, patience: float) -> None:
@@ -17,16 +17,21 @@ async def send_file(request: web.Request, reader: BlobReader, start: int, end: i
     A client that takes nothing holds a descriptor, no thread and no memory. Raises ConnectionError when the client is
     gone, TimeoutError when it takes nothing for so many seconds, and what the reader raises.
     """
-    transport = request.transport
+    transport, descriptor = request.transport, reader.descriptor
     if transport is None:
         raise ConnectionResetError("The client is gone.")
+    if descriptor is None:
+        raise ValueError("only what lies in a file can be sent by the kernel")
     async with asyncio.timeout(patience):
         await _emptied(request, transport)
     # A descriptor of its own: the event loop lets nobody wait on one that a transport has.
     sock = os.dup(transport.get_extra_info("socket").fileno())
     try:
         while start < end:
-            start += await _send_some(sock, reader, start, min(start + PIECE, end), patience)
+            piece_end = min(start + PIECE, end)
+            await _fetched(reader, descriptor, start, piece_end)
+            while start < piece_end:
+                start += await _send_some(sock, descriptor, start, piece_end, patience)
     finally:
         os.close(sock)
 
@@ -42,16 +47,17 @@ async def _emptied(request: web.Request, transport: asyncio.WriteTransport) -> N
         transport.set_write_buffer_limits(high=high, low=low)
 
 
-async def _send_some(sock: int, reader: BlobReader, start: int, end: int, patience: float) -> int:
-    """Send as much of a piece as the socket takes now, or wait until it takes something; give the bytes sent."""
-    if reader.descriptor is None:
-        raise ValueError("only what lies in a file can be sent by the kernel")
-    if not (_is_cached(reader.descriptor, start) and _is_cached(reader.descriptor, end - 1)):
-        # The disk would hold up everybody: let the reader's threads bring the piece into the page cache.
+async def _fetched(reader: BlobReader, descriptor: int, start: int, end: int) -> None:
+    """Let the reader's threads bring a piece into the page cache where it is not; the disk would hold up everybody."""
+    if not (_is_cached(descriptor, start) and _is_cached(descriptor, end - 1)):
         async for _ in reader.blocks(start, end):
             pass
+
+
+async def _send_some(sock: int, descriptor: int, start: int, end: int, patience: float) -> int:
+    """Send as much of a piece as the socket takes now, or wait until it takes something; give the bytes sent."""
     try:
-        sent = os.sendfile(sock, reader.descriptor, start, end - start)
+        sent = os.sendfile(sock, descriptor, start, end - start)
     except BlockingIOError:
         async with asyncio.timeout(patience):
             await _writable(sock)

@@ -41,30 +41,30 @@ class Answer(NamedTuple):
 @contextmanager
 def bench_app(path: str, kind: str, *arguments: str) -> Iterator[Server]:
     """Run an application of `tests.bench.serve` by its name there."""
-    port = _free_port()
-    with _running(["tests.bench.serve", kind, str(port), *arguments], port, path, {}) as server:
+    port = free_port()
+    with running([sys.executable, "-m", "tests.bench.serve", kind, str(port), *arguments], port, path, {}) as server:
         yield server
 
 
 @contextmanager
-def vitrine(path: str, database: str, folder: Path) -> Iterator[Server]:
-    """Run `vitrine serve` on a database, with a file of tokens in the folder."""
-    tokens, port = folder / "tokens.yaml", _free_port()
+def vitrine(path: str, database: str, folder: Path, **settings: str) -> Iterator[Server]:
+    """Run `vitrine serve` on a database, with a file of tokens in the folder, until it answers on the path."""
+    tokens, port = folder / "tokens.yaml", free_port()
     # JSON is YAML as well.
     tokens.write_bytes(
         msgspec.json.encode(
             [{"token": TOKEN, "user_id": CALLER.user_id, "project_id": CALLER.project_id, "roles": CALLER.roles}]
         )
     )
-    settings = {
-        "PORT": str(port),
-        "STORE": database,
-        "TOKENS": "static",
-        "TOKENS_FILE": str(tokens),
-        "LOG_LEVEL": "warning",
+    settings |= {
+        "port": str(port),
+        "store": database,
+        "tokens": "static",
+        "tokens_file": str(tokens),
+        "log_level": "warning",
     }
-    environ = {f"VITRINE_{name}": value for name, value in settings.items()}
-    with _running(["service", "serve"], port, path, environ) as server:
+    environ = {f"VITRINE_{name.upper()}": value for name, value in settings.items()}
+    with running([sys.executable, "-m", "service", "serve"], port, path, environ) as server:
         yield server
 
 
@@ -98,9 +98,10 @@ async def _execute(url: str, statement: str) -> None:
 
 
 @contextmanager
-def _running(module: list[str], port: int, path: str, environ: Mapping[str, str]) -> Iterator[Server]:
+def running(command: list[str], port: int, path: str, environ: Mapping[str, str]) -> Iterator[Server]:
+    """Run a command until it answers on a path of its port."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("VITRINE_")}
-    process = subprocess.Popen([sys.executable, "-m", *module], cwd=ROOT, env=inherited | dict(environ))
+    process = subprocess.Popen(command, cwd=ROOT, env=inherited | dict(environ))
     try:
         url = f"http://127.0.0.1:{port}"
         _wait(process, url + path)
@@ -133,6 +134,7 @@ def ask(url: str) -> Answer:
         return Answer(answer.read(), answer.headers["Content-Type"])
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port on which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
