@@ -19,7 +19,7 @@ from drivers.errors import (
     UnknownMarker,
 )
 from drivers.protocol import ImageStore
-from drivers.query import Filter, ImageQuery, Order
+from drivers.query import Direction, Filter, ImageQuery, Order, SortKey, TextField
 from drivers.records import Image, Location, Member, MemberStatus, View, Visibility
 from drivers.usage import IMPORTING, Limits, Usage
 
@@ -383,6 +383,27 @@ class ListConformance:
         query = replace(ADMIN, filters=(Filter("name", "eq", "a"),))
         assert ids(await store.list_images(replace(query, marker=made[1]))) == [made[0]]
         assert ids(await store.list_images(replace(query, marker=made[2]))) == [made[0]]
+
+    @pytest.mark.parametrize(
+        ("direction", "expected"),
+        [("asc", [[], [2], [], [1, 2]]), ("desc", [[2, 1], [], [1], []])],
+    )
+    @pytest.mark.parametrize("fixed", [("name",), ("status", "name")])
+    @pytest.mark.parametrize("keys", [("name",), ("status", "name"), ("name", "status")])
+    async def test_a_marker_that_a_filter_leaves_out_has_its_place_in_the_order(
+        self,
+        store: ImageStore,
+        direction: Direction,
+        expected: list[list[int]],
+        fixed: tuple[TextField, ...],
+        keys: tuple[SortKey, ...],
+    ) -> None:
+        made = await fill(store, *({"name": name, "status": "active"} for name in ("c", "b", "b", "a")))
+        filters = tuple(Filter(field, "eq", {"name": "b", "status": "active"}[field]) for field in fixed)
+        sort = tuple(Order(key, direction) for key in (*keys, "created_at", "id"))
+        for marker, numbers in zip(made, expected, strict=True):
+            listed = await store.list_images(replace(ADMIN, filters=filters, sort=sort, marker=marker))
+            assert ids(listed) == [made[number] for number in numbers]
 
     @pytest.mark.parametrize("marker", ["", "x", NEVER, numbered(0).upper() + " ", "\0", "\ud800"])
     async def test_a_marker_that_never_was_is_refused(self, store: ImageStore, marker: str) -> None:
