@@ -8,7 +8,7 @@ from functools import partial
 
 from aiohttp import web
 
-from service.errors import TEXTS, error_response
+from service.errors import TEXTS, answer_in_shape, error_response
 from service.settings import Settings
 
 # Of a request's line and of each header, in bytes: room for the longest tokens in use and for long filters.
@@ -38,6 +38,15 @@ class Connection(web.RequestHandler):
         response.force_close()
         return response
 
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Answer in our own words where the framework found no route to ask, or an `Expect` that means nothing."""
+        if isinstance(resp, web.HTTPException):
+            # What is asked of `*` rather than of a path is asked of everything (reference section 8.6).
+            resp = web.Response() if request.method == "OPTIONS" else answer_in_shape(request, resp)
+        return await super().finish_response(request, resp, start_time)
+
 
 @asynccontextmanager
 async def listen(app: web.Application, settings: Settings) -> AsyncIterator[tuple[str, int]]:
@@ -57,6 +66,7 @@ async def listen(app: web.Application, settings: Settings) -> AsyncIterator[tupl
         loop=loop,
         access_log=access_log,
         access_log_format=LOG_FORMAT,
+        keepalive_timeout=settings.idle_seconds,  # also for a request of which only a part came
         max_line_size=LINE_LIMIT,
         max_field_size=LINE_LIMIT,
     )

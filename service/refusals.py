@@ -14,6 +14,10 @@ class BadRequest(Refusal):
     """The request cannot mean anything; the text says where and why."""
 
 
+class RequestTimeout(Refusal):
+    """The request did not arrive in time (RFC 9110 section 15.5.9)."""
+
+
 class Forbidden(Refusal):
     """The caller may see the image, but nobody, or not they, may do this to it."""
 
