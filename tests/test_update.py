@@ -314,6 +314,14 @@ class TestConcurrency:
         assert (await client.delete(PATH, headers=by("ann", If_Match=f'"other", {fresh}'))).status == 204
 
     @pytest.mark.usefixtures("ours")
+    @pytest.mark.parametrize("condition", ["{}x", "x{}", "{} {}", "{}, x", '{}, "', "{};", "**", "", ","])
+    async def test_an_if_match_that_is_no_list_of_tags_matches_nothing(self, client: Client, condition: str) -> None:
+        fresh = (await client.get(PATH, headers=by("ann"))).headers["ETag"]
+        condition = condition.format(fresh, fresh)
+        assert (await patch(client, replace("name", "x"), If_Match=condition)).status == 412
+        assert (await client.delete(PATH, headers=by("ann", If_Match=condition))).status == 412
+
+    @pytest.mark.usefixtures("ours")
     async def test_any_image_matches_a_star(self, client: Client) -> None:
         assert (await patch(client, replace("name", "x"), If_Match="*")).status == 200
 
