@@ -9,6 +9,7 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from drivers.records import Image, Location, Status, Visibility
+from service.answer import JsonAnswer
 
 # msgspec says of a Literal only its values, and pages then show it as of any type.
 TEXT = {"type": "string"}
@@ -24,7 +25,7 @@ def whole_second(moment: datetime) -> datetime:
 
 def json_response(body: msgspec.Struct, status: int = 200) -> web.Response:
     """Answer with a body of its own struct."""
-    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")
+    return JsonAnswer(msgspec.json.encode(body), status=status)
 
 
 class LocationBody(msgspec.Struct, frozen=True):

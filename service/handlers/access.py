@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from drivers.errors import RevisionConflict
 from drivers.records import Image, View
 from service import wire
+from service.answer import JsonAnswer
 from service.conditional import check_if_match, etag, is_cached
 from service.fields import offers_locations, shown_fields
 from service.keys import CALLER, CLOCK, RULES, SETTINGS, STORE
@@ -23,8 +24,7 @@ def image_response(request: web.Request, view: View, status: int = 200) -> web.R
     """Answer with an image as the caller may see it."""
     shown = shown_fields(request.app[RULES], request[CALLER], view)
     body = wire.encode_image(view.image, shown)
-    headers = {"ETag": etag(view.image, shown)}
-    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+    return JsonAnswer(body, status=status, headers={"ETag": etag(view.image, shown)})
 
 
 def not_modified(request: web.Request, view: View) -> web.Response | None:
