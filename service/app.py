@@ -14,6 +14,7 @@ from drivers.protocol import ImageStore
 from service import keys
 from service.addressing import accepted_minors
 from service.auth import Authenticate, authenticator
+from service.dispatch import RouteTree
 from service.entrance import Gate, elsewhere, entrance, open_entrance
 from service.limits.fixed import FixedLimits
 from service.limits.protocol import LimitSource
@@ -61,28 +62,30 @@ def make_app(
     schemas = all_schemas(settings, read_operator_schema(settings.image_schema_file))
     app[keys.IMAGE_SCHEMA] = ImageSchema(schemas["image"])
     app[keys.SCHEMAS] = MappingProxyType({name: msgspec.json.encode(schema) for name, schema in schemas.items()})
-    add_routes(app, settings, authenticator(settings, verifier))
+    app[keys.ROUTE_TREE] = add_routes(app, settings, authenticator(settings, verifier))
     app[keys.DOCUMENT] = msgspec.json.encode(describe(app))
     app[keys.PAGE_FILES] = read_page_files()
     return app
 
 
-def add_routes(app: web.Application, settings: Settings, authenticate: Authenticate) -> None:
+def add_routes(app: web.Application, settings: Settings, authenticate: Authenticate) -> RouteTree:
     """Register the table: the open routes once, the API's under every accepted version and, for `Accept`, under none.
 
-    Documented are the open ones and those under `/v2`.
+    Documented are the open ones and those under `/v2`. Returns the tree of the API's.
     """
     versions = ("v2", *accepted_minors(multi_store=settings.multi_store))
     gate = Gate(frozenset(versions), authenticate)
-    add = app.router.add_route
+    add, tree = app.router.add_route, RouteTree()
     for route in ROUTES:
         if route.open:
             add(route.method, route.path, documented(route, open_entrance(route)))
             continue
         for version in versions:
             enter = entrance(route, version, gate)
-            add(route.method, f"/{version}{route.path}", documented(route, enter) if version == "v2" else enter)
+            path = f"/{version}{route.path}"
+            tree.add(add(route.method, path, documented(route, enter) if version == "v2" else enter), path)
         if route.path:
-            add(route.method, route.path, entrance(route, "", gate))
+            tree.add(add(route.method, route.path, entrance(route, "", gate)), route.path)
     open_segments = frozenset(route.path.split("/")[1] for route in ROUTES if route.open) - {""}
     add("*", "/{tail:.*}", elsewhere(gate, open_segments))
+    return tree

@@ -8,7 +8,9 @@ from functools import partial
 
 from aiohttp import web
 
+from service.dispatch import dispatcher
 from service.errors import TEXTS, error_response
+from service.keys import ROUTE_TREE
 from service.settings import Settings
 
 # Of a request's line and of each header, in bytes: room for the longest tokens in use and for long filters.
@@ -49,6 +51,7 @@ async def listen(app: web.Application, settings: Settings) -> AsyncIterator[tupl
     await runner.setup()
     if runner.server is None:
         raise RuntimeError("aiohttp's runner was set up but has no server")
+    runner.server.request_handler = dispatcher(app, app[ROUTE_TREE], runner.server.request_handler)
 
     # aiohttp's own server makes plain RequestHandlers only; it still keeps account of these for the shutdown.
     connection = partial(
