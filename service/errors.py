@@ -7,7 +7,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from drivers.errors import (
     ImageIdTaken,
@@ -105,7 +105,7 @@ def error_response(
 ) -> web.Response:
     """Say an error in the shape that the request's `Accept` asks for: plain text, HTML or JSON."""
     title = HTTPStatus(status).phrase
-    shape = preferred(request.headers.get("Accept"), ("text/html", "application/json"))
+    shape = preferred(request.headers.get(hdrs.ACCEPT), ("text/html", "application/json"))
     if shape == "application/json":
         body = msgspec.json.encode(ErrorBody(f"{text}<br /><br />\n\n\n", f"{status} {title}", title))
         return JsonAnswer(body, status=status, headers=headers)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from msgspec.structs import replace
 
 from drivers.errors import RevisionConflict
@@ -29,7 +29,7 @@ def image_response(request: web.Request, view: View, status: int = 200) -> web.R
 
 def not_modified(request: web.Request, view: View) -> web.Response | None:
     """Answer 304 when `If-None-Match` names the image as the caller may see it; None when it does not."""
-    condition = request.headers.get("If-None-Match")
+    condition = request.headers.get(hdrs.IF_NONE_MATCH)
     if condition is None:
         return None
     tag = etag(view.image, shown_fields(request.app[RULES], request[CALLER], view))
@@ -63,4 +63,4 @@ async def change_image(request: web.Request, decide: Callable[[View], Image | No
 def check_current(request: web.Request, view: View) -> None:
     """Raise PreconditionFailed unless `If-Match`, where it is sent, names the image as the caller sees it."""
     shown = shown_fields(request.app[RULES], request[CALLER], view)
-    check_if_match(request.headers.get("If-Match"), etag(view.image, shown))
+    check_if_match(request.headers.get(hdrs.IF_MATCH), etag(view.image, shown))
