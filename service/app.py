@@ -9,12 +9,13 @@ from uuid import UUID
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from drivers.protocol import ImageStore
 from service import keys
 from service.addressing import accepted_minors
 from service.auth import Authenticate, authenticator
-from service.dispatch import RouteTree
+from service.dispatch import PromptRoutes
 from service.entrance import Gate, elsewhere, entrance, open_entrance
 from service.limits.fixed import FixedLimits
 from service.limits.protocol import LimitSource
@@ -23,7 +24,7 @@ from service.openapi.page import read_page_files
 from service.policy.engine import Policy
 from service.protections import Protections
 from service.request_id import request_id_source
-from service.routes import ROUTES
+from service.routes import ROUTES, Route
 from service.rules import Rules
 from service.schemas import all_schemas, read_operator_schema
 from service.settings import Settings
@@ -62,30 +63,35 @@ def make_app(
     schemas = all_schemas(settings, read_operator_schema(settings.image_schema_file))
     app[keys.IMAGE_SCHEMA] = ImageSchema(schemas["image"])
     app[keys.SCHEMAS] = MappingProxyType({name: msgspec.json.encode(schema) for name, schema in schemas.items()})
-    app[keys.ROUTE_TREE] = add_routes(app, settings, authenticator(settings, verifier))
+    app[keys.PROMPT_ROUTES] = add_routes(app, settings, authenticator(settings, verifier))
     app[keys.DOCUMENT] = msgspec.json.encode(describe(app))
     app[keys.PAGE_FILES] = read_page_files()
     return app
 
 
-def add_routes(app: web.Application, settings: Settings, authenticate: Authenticate) -> RouteTree:
+def add_routes(app: web.Application, settings: Settings, authenticate: Authenticate) -> PromptRoutes:
     """Register the table: the open routes once, the API's under every accepted version and, for `Accept`, under none.
 
-    Documented are the open ones and those under `/v2`. Returns the tree of the API's.
+    Documented are the open ones and those under `/v2`. Returns the prompt ones.
     """
     versions = ("v2", *accepted_minors(multi_store=settings.multi_store))
     gate = Gate(frozenset(versions), authenticate)
-    add, tree = app.router.add_route, RouteTree()
+    prompt = PromptRoutes()
+
+    def add(route: Route, path: str, handler: Handler) -> None:
+        added = app.router.add_route(route.method, path, handler)
+        if route.prompt:
+            prompt.add(added, path)
+
     for route in ROUTES:
         if route.open:
-            add(route.method, route.path, documented(route, open_entrance(route)))
+            add(route, route.path, documented(route, open_entrance(route)))
             continue
         for version in versions:
             enter = entrance(route, version, gate)
-            path = f"/{version}{route.path}"
-            tree.add(add(route.method, path, documented(route, enter) if version == "v2" else enter), path)
+            add(route, f"/{version}{route.path}", documented(route, enter) if version == "v2" else enter)
         if route.path:
-            tree.add(add(route.method, route.path, entrance(route, "", gate)), route.path)
+            add(route, route.path, entrance(route, "", gate))
     open_segments = frozenset(route.path.split("/")[1] for route in ROUTES if route.open) - {""}
-    add("*", "/{tail:.*}", elsewhere(gate, open_segments))
-    return tree
+    app.router.add_route("*", "/{tail:.*}", elsewhere(gate, open_segments))
+    return prompt

@@ -11,13 +11,15 @@ from typing import Any
 import asyncpg
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
 from pytest_aiohttp.plugin import AiohttpClient
+from yarl import URL
 
 from drivers.postgres.migrations import migrate, released
 from drivers.protocol import ImageStore
 from drivers.registry import open_store
 from service.app import make_app
+from service.connection import listen
 from service.keys import DOCUMENT
 from service.limits.protocol import LimitSource
 from service.policy.engine import Policy, load_policy
@@ -29,11 +31,23 @@ from tests.documented import answers_as_documented
 from tests.keystone import Keystone, running_keystone
 from tests.postgres import running_postgres, with_database
 
-Client = TestClient[web.Request, web.Application]
+Client = TestClient[web.Request, None]
 Connect = Callable[..., Awaitable[Client]]
 
 # Named by what is in it, so that a server that outlives the run never lends an older schema.
 TEMPLATE = "vitrine_" + hashlib.sha256("".join(each.checksum for each in released()).encode()).hexdigest()[:16]
+
+
+class Listening(TestServer):
+    """An application behind the service's own connections rather than the framework's."""
+
+    async def start_server(self, loop: Any = None, **kwargs: Any) -> None:
+        self._listening = listen(self.app, Settings(port=0, drain_seconds=5))
+        self.host, self.port = await self._listening.__aenter__()
+        self._root = URL(f"http://{self.host}:{self.port}")
+
+    async def close(self) -> None:
+        await self._listening.__aexit__(None, None, None)
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +99,7 @@ def connect(aiohttp_client: AiohttpClient, store: ImageStore) -> Connect:
     ) -> Client:
         verifier, policy = verifier or people(), policy or load_policy(None)
         app = make_app(Settings(**settings), store, verifier, policy, Random(1), protections=protections, limits=limits)
-        return await aiohttp_client(app, middlewares=(answers_as_documented(json.loads(app[DOCUMENT])),))
+        return await aiohttp_client(Listening(app), middlewares=(answers_as_documented(json.loads(app[DOCUMENT])),))
 
     return connect
 
