@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from functools import partial
 from random import Random
 from types import MappingProxyType
 from uuid import UUID
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from drivers.protocol import ImageStore
 from service import keys
@@ -17,6 +17,7 @@ from service.addressing import accepted_minors
 from service.auth import Authenticate, authenticator
 from service.data.stores import Stores
 from service.data.tools import make_tools
+from service.dispatch import PromptRoutes
 from service.entrance import Gate, elsewhere, entrance, open_entrance
 from service.expectation import invite_later
 from service.limits.fixed import FixedLimits
@@ -26,7 +27,7 @@ from service.openapi.page import read_page_files
 from service.policy.engine import Policy
 from service.protections import Protections
 from service.request_id import request_id_source
-from service.routes import ROUTES
+from service.routes import ROUTES, Route
 from service.rules import Rules
 from service.schemas import all_schemas, read_operator_schema
 from service.settings import Settings
@@ -72,7 +73,7 @@ def make_app(
     schemas = all_schemas(settings, read_operator_schema(settings.image_schema_file))
     app[keys.IMAGE_SCHEMA] = ImageSchema(schemas["image"])
     app[keys.SCHEMAS] = MappingProxyType({name: msgspec.json.encode(schema) for name, schema in schemas.items()})
-    add_routes(app, settings, authenticator(settings, verifier))
+    app[keys.PROMPT_ROUTES] = add_routes(app, settings, authenticator(settings, verifier))
     app[keys.DOCUMENT] = msgspec.json.encode(describe(app))
     app[keys.PAGE_FILES] = read_page_files()
     return app
@@ -89,22 +90,29 @@ async def background(app: web.Application) -> AsyncIterator[None]:
     tools.threads.shutdown(wait=False)
 
 
-def add_routes(app: web.Application, settings: Settings, authenticate: Authenticate) -> None:
+def add_routes(app: web.Application, settings: Settings, authenticate: Authenticate) -> PromptRoutes:
     """Register the table: the open routes once, the API's under every accepted version and, for `Accept`, under none.
 
-    Documented are the open ones and those under `/v2`.
+    Documented are the open ones and those under `/v2`. Returns the prompt ones.
     """
     versions = ("v2", *accepted_minors(multi_store=settings.multi_store))
     gate = Gate(frozenset(versions), authenticate)
-    add = partial(app.router.add_route, expect_handler=invite_later)
+    prompt = PromptRoutes()
+
+    def add(route: Route, path: str, handler: Handler) -> None:
+        added = app.router.add_route(route.method, path, handler, expect_handler=invite_later)
+        if route.prompt:
+            prompt.add(added, path)
+
     for route in ROUTES:
         if route.open:
-            add(route.method, route.path, documented(route, open_entrance(route)))
+            add(route, route.path, documented(route, open_entrance(route)))
             continue
         for version in versions:
             enter = entrance(route, version, gate)
-            add(route.method, f"/{version}{route.path}", documented(route, enter) if version == "v2" else enter)
+            add(route, f"/{version}{route.path}", documented(route, enter) if version == "v2" else enter)
         if route.path:
-            add(route.method, route.path, entrance(route, "", gate))
+            add(route, route.path, entrance(route, "", gate))
     open_segments = frozenset(route.path.split("/")[1] for route in ROUTES if route.open) - {""}
-    add("*", "/{tail:.*}", elsewhere(gate, open_segments))
+    app.router.add_route("*", "/{tail:.*}", elsewhere(gate, open_segments))
+    return prompt

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from multidict import istr
 
 from service.keys import CALLER
 from service.refusals import Unauthorized
@@ -10,6 +11,8 @@ from service.settings import Settings
 from service.tokens.identify import identify
 from service.tokens.protocol import TokenVerifier
 
+TOKEN = istr("X-Auth-Token")
+SERVICE_TOKEN = istr("X-Service-Token")
 Authenticate = Callable[[web.Request], Awaitable[None]]
 
 
@@ -23,7 +26,7 @@ def authenticator(settings: Settings, verifier: TokenVerifier) -> Authenticate:
 
     async def authenticate(request: web.Request) -> None:
         headers = request.headers
-        caller = await identify(verifier, headers.get("X-Auth-Token"), headers.get("X-Service-Token"), vouching_roles)
+        caller = await identify(verifier, headers.get(TOKEN), headers.get(SERVICE_TOKEN), vouching_roles)
         if caller is None:
             raise Unauthorized(keystone)
         request[CALLER] = caller

@@ -2,14 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
 from functools import partial
+from types import coroutine
+from typing import Any, cast
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.http import RawRequestMessage, StreamWriter
+from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 
 from service.errors import TEXTS, answer_in_shape, error_response
+from service.keys import PROMPT_ROUTES
 from service.remainder import is_too_much, read_off
 from service.settings import Settings
 
@@ -18,14 +23,99 @@ LINE_LIMIT = 32_768
 # Peer, request line, status, bytes, seconds, request id: nothing of a token, whatever the request held.
 LOG_FORMAT = '%a "%r" %s %b %Tf %{x-openstack-request-id}o'
 
+Answering = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
 
 class Connection(web.RequestHandler):
-    """aiohttp's connection, but its own refusals quote nothing of the request, neither to the client nor to the log.
+    """aiohttp's connection, but it answers prompt routes at once, and its own refusals quote nothing of the request.
 
-    A line that is too long may hold a token; the framework would repeat its beginning in both.
+    A prompt request that comes alone to an idle connection starts where it was read; only when it has to wait does it
+    become a task. The framework's own way, two tasks that wake each other, is there for everything else.
+
+    A line that is too long may hold a token; the framework would repeat its beginning to the client and in the log.
     """
 
-    __slots__ = ()
+    __slots__ = ("_app", "_prompt", "_under_way")
+
+    def __init__(self, app: web.Application, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._app = app
+        self._prompt = app[PROMPT_ROUTES]
+        self._under_way: asyncio.Task[None] | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Read messages; wake the framework's task for those that are not for a prompt route."""
+        sleeper = self._waiter
+        if sleeper is None or sleeper.done():
+            super().data_received(data)
+            self._spoil_body()
+            return
+        self._waiter = None  # or else the framework would wake its task now
+        try:
+            super().data_received(data)
+        finally:
+            self._waiter = sleeper
+        if self._messages and self._under_way is None and not self._begin_prompt():
+            sleeper.set_result(None)
+
+    def _spoil_body(self) -> None:
+        """Let whoever reads a body know of what came and cannot be parsed."""
+        request = self._current_request
+        failed = request is not None and self._messages and isinstance(self._messages[-1][0], _ErrInfo)
+        if request is not None and failed and not request.content.is_eof():
+            request.content.set_exception(web.RequestPayloadError("The body cannot be parsed."))
+
+    def _begin_prompt(self) -> bool:
+        """Begin to answer the only message that waits, if that is for a prompt route; tell whether it was."""
+        message, payload = self._messages[0]
+        if len(self._messages) > 1 or not isinstance(message, RawRequestMessage) or self._upgraded:
+            return False
+        match = self._prompt.find(message.method, message.url.raw_path)
+        if match is None or payload is not EMPTY_PAYLOAD or hdrs.EXPECT in message.headers:
+            return False
+        self._messages.popleft()
+        answer = self._answer(message, match)
+        try:
+            awaited = answer.send(None)
+        except StopIteration:
+            return True
+        self._under_way = self._loop.create_task(resumed(answer, awaited))
+        self._under_way.add_done_callback(self._end_prompt)
+        return True
+
+    async def _answer(self, message: RawRequestMessage, match: web.UrlMappingMatchInfo) -> None:
+        """Do for one request what the framework's task does."""
+        start = self._loop.time() if self._logging_enabled else None
+        request = self._accept(message)
+        match.add_app(self._app)
+        match.freeze()
+        request._match_info = match  # noqa: SLF001 - as the framework's own dispatch does
+        try:
+            response, gone = await self._handle_request(request, start, cast("Answering", match.handler))
+        except ConnectionError:
+            self.force_close()
+            return
+        if gone or not response.keep_alive or self._close:
+            self.force_close()
+        else:
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+
+    def _accept(self, message: RawRequestMessage) -> web.Request:
+        manager, parser, task = self._manager, self._parser, self._task_handler
+        if manager is None or parser is None or task is None:
+            raise ConnectionResetError("The connection was lost before its message was looked at.")
+        parser.message_consumed()
+        manager.requests_count += 1
+        writer = StreamWriter(self, self._loop)
+        return cast("web.Request", manager.request_factory(message, EMPTY_PAYLOAD, self, writer, task))
+
+    def _end_prompt(self, task: "asyncio.Task[None]") -> None:
+        self._under_way = None
+        if not task.cancelled() and task.exception() is not None:
+            self.log_exception("Unhandled exception", exc_info=task.exception())
+            self.force_close()
+        elif self._messages and self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def handle_error(
         self,
@@ -39,14 +129,6 @@ class Connection(web.RequestHandler):
         response = error_response(request, status, TEXTS[500] if status == 500 else text)
         response.force_close()
         return response
-
-    def data_received(self, data: bytes) -> None:
-        """Parse what came; where it cannot be parsed, let whoever reads the body that it spoils know of it."""
-        super().data_received(data)
-        request = self._current_request
-        failed = request is not None and self._messages and isinstance(self._messages[-1][0], _ErrInfo)
-        if request is not None and failed and not request.content.is_eof():
-            request.content.set_exception(web.RequestPayloadError("The body cannot be parsed."))
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -66,6 +148,22 @@ class Connection(web.RequestHandler):
         return response, reset
 
 
+@coroutine
+def resumed(started: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, None, None]:
+    """Go on, as a task, with a coroutine that was started outside of any and waits for `awaited`."""
+    while True:
+        try:
+            yield awaited
+        except BaseException as error:  # noqa: BLE001 - what the task throws is for the coroutine
+            go_on = partial(started.throw, error)
+        else:
+            go_on = partial(started.send, None)
+        try:
+            awaited = go_on()
+        except StopIteration:
+            return
+
+
 @asynccontextmanager
 async def listen(app: web.Application, settings: Settings) -> AsyncIterator[tuple[str, int]]:
     """Accept connections while the context lasts, and give the address; at its end running requests may finish."""
@@ -80,6 +178,7 @@ async def listen(app: web.Application, settings: Settings) -> AsyncIterator[tupl
     # aiohttp's own server makes plain RequestHandlers only; it still keeps account of these for the shutdown.
     connection = partial(
         Connection,
+        app,
         runner.server,
         loop=loop,
         access_log=access_log,

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from service.addressing import names_version
@@ -12,7 +12,7 @@ from service.errors import answer_to
 from service.handlers.versions import multiple_choices
 from service.keys import CALLER
 from service.refusals import BadRequest
-from service.request_id import HEADER, request_id_of
+from service.request_id import HEADER, name_request, request_id_of
 from service.routes import Route
 
 
@@ -24,7 +24,7 @@ class Gate(NamedTuple):
 
     def leads_to(self, segment: str, request: web.Request) -> bool:
         """Tell whether the request, whose path begins with `segment`, asks for an accepted version."""
-        return names_version(segment, request.headers.get("Accept"), self.versions)
+        return names_version(segment, request.headers.get(hdrs.ACCEPT), self.versions)
 
 
 def open_entrance(route: Route) -> Handler:
@@ -33,6 +33,7 @@ def open_entrance(route: Route) -> Handler:
     async def enter(request: web.Request) -> web.StreamResponse:
         if request.method == "OPTIONS":  # a route for any method would take it
             return web.Response()
+        name_request(request)
         try:
             check_request(request, route)
             return await route.handler(request)
@@ -49,6 +50,7 @@ def entrance(route: Route, segment: str, gate: Gate) -> Handler:
     """
 
     async def enter(request: web.Request) -> web.StreamResponse:
+        name_request(request)
         try:
             if not gate.leads_to(segment, request):
                 return await multiple_choices(request)
@@ -56,8 +58,9 @@ def entrance(route: Route, segment: str, gate: Gate) -> Handler:
             check_request(request, route)
             response = await route.handler(request)
         except Exception as error:  # noqa: BLE001 - the outermost net
-            response = answer_to(request, error)
-        return identified(request, response)
+            return identified(request, answer_to(request, error))
+        response.headers[HEADER] = request_id_of(request)
+        return response
 
     return enter
 
@@ -68,6 +71,7 @@ def elsewhere(gate: Gate, open_segments: frozenset[str]) -> Handler:
     async def enter(request: web.Request) -> web.StreamResponse:
         if request.method == "OPTIONS":
             return web.Response()
+        name_request(request)
         segment = request.path.split("/", 2)[1]
         try:
             if segment not in open_segments:

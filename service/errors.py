@@ -7,7 +7,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from drivers.errors import (
     BlobExists,
@@ -26,6 +26,7 @@ from drivers.errors import (
     UnknownMarker,
     Unstorable,
 )
+from service.answer import JsonAnswer
 from service.limits.protocol import LimitsUnavailable
 from service.negotiation import preferred
 from service.policy.gates import PolicyForbids
@@ -130,10 +131,10 @@ def error_response(
 ) -> web.Response:
     """Say an error in the shape that the request's `Accept` asks for: plain text, HTML or JSON."""
     title = HTTPStatus(status).phrase
-    shape = preferred(request.headers.get("Accept"), ("text/html", "application/json"))
+    shape = preferred(request.headers.get(hdrs.ACCEPT), ("text/html", "application/json"))
     if shape == "application/json":
         body = msgspec.json.encode(ErrorBody(f"{text}<br /><br />\n\n\n", f"{status} {title}", title))
-        return web.Response(status=status, body=body, content_type=shape, headers=headers)
+        return JsonAnswer(body, status=status, headers=headers)
     page = _html(status, title, text) if shape == "text/html" else f"{status} {title}\n\n{text}\n\n   "
     return web.Response(status=status, text=page, content_type=shape or "text/plain", charset="UTF-8", headers=headers)
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from drivers.protocol import ImageStore
 from service.caller import Caller
 from service.data.tools import Tools
+from service.dispatch import PromptRoutes
 from service.limits.protocol import LimitSource
 from service.openapi.page import PageFile
 from service.policy.engine import Policy
@@ -30,6 +31,7 @@ NEW_IMAGE_ID: web.AppKey[Callable[[], str]] = web.AppKey("NEW_IMAGE_ID")
 NEW_REQUEST_ID: web.AppKey[Callable[[], str]] = web.AppKey("NEW_REQUEST_ID")
 DRAINING: web.AppKey[asyncio.Event] = web.AppKey("DRAINING", asyncio.Event)
 SCHEMAS: web.AppKey[Mapping[str, bytes]] = web.AppKey("SCHEMAS")
+PROMPT_ROUTES: web.AppKey[PromptRoutes] = web.AppKey("PROMPT_ROUTES", PromptRoutes)
 DOCUMENT: web.AppKey[bytes] = web.AppKey("DOCUMENT", bytes)
 PAGE_FILES: web.AppKey[Mapping[str, PageFile]] = web.AppKey("PAGE_FILES")
 

@@ -5,19 +5,24 @@ from collections.abc import Callable
 from random import Random
 
 from aiohttp import web
+from multidict import istr
 
 from service.keys import NEW_REQUEST_ID
 
-HEADER = "x-openstack-request-id"
+NAME = "x-openstack-request-id"
+HEADER = istr(NAME)  # in which a dictionary of headers finds it without spelling it anew
 # What a caller may choose: at most 64 characters (Glance's default), none that could forge a line of a log.
 CHOSEN = re.compile(r"[\w.:+/=-]{1,64}", re.ASCII)
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("REQUEST_ID", str)
 
 
+def name_request(request: web.Request) -> None:
+    """Note the caller's own id, prefixed `req-` where that is missing, or a new one where it cannot be used."""
+    request[REQUEST_ID] = _chosen(request.headers.get(HEADER)) or request.app[NEW_REQUEST_ID]()
+
+
 def request_id_of(request: web.Request) -> str:
-    """Give the caller's own id, prefixed `req-` where that is missing, or a new one where it cannot be used."""
-    if REQUEST_ID not in request:
-        request[REQUEST_ID] = _chosen(request.headers.get(HEADER)) or request.app[NEW_REQUEST_ID]()
+    """Give the id that `name_request` noted."""
     return request[REQUEST_ID]
 
 
@@ -28,10 +33,17 @@ def _chosen(sent: str | None) -> str | None:
 
 
 def request_id_source(random: Random) -> Callable[[], str]:
-    """Make a source of ids `req-<uuid4>`: told apart, not secret, so an ordinary generator will do."""
+    """Make a source of ids `req-<uuid4>`: told apart, not secret, so an ordinary generator will do.
+
+    All but their last part is the process's own. The last part counts, by a step from which nobody learns how many.
+    """
+    digits = f"{random.getrandbits(72):018x}"
+    start = f"req-{digits[:8]}-{digits[8:12]}-4{digits[12:15]}-a{digits[15:]}-"
+    number, step = random.getrandbits(48), random.getrandbits(48) | 1  # an odd step meets every number before any again
 
     def new_request_id() -> str:
-        digits = f"{random.getrandbits(128):032x}"
-        return f"req-{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+        nonlocal number
+        number = (number + step) & 0xFFFF_FFFF_FFFF
+        return f"{start}{number:012x}"
 
     return new_request_id

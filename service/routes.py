@@ -56,7 +56,8 @@ from service.openapi.work import (
 class Route(NamedTuple):
     """One operation. `path` is below `/v2` unless `open`, which means anybody may call it, token or not.
 
-    `rule` is the policy rule that the handler asks; None where a valid token is enough.
+    `rule` is the policy rule that the handler asks; None where a valid token is enough. A `prompt` one starts outside
+    of any task: until it has to wait for something, it may not ask for the current task, which timeouts do.
     """
 
     method: str
@@ -66,11 +67,12 @@ class Route(NamedTuple):
     rule: str | None = None
     body: bool = False
     open: bool = False
+    prompt: bool = False
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/images/{image_id}", images.show, SHOW_IMAGE, "get_image"),
-    Route("HEAD", "/images/{image_id}", images.show, HEAD_IMAGE, "get_image"),
+    Route("GET", "/images/{image_id}", images.show, SHOW_IMAGE, "get_image", prompt=True),
+    Route("HEAD", "/images/{image_id}", images.show, HEAD_IMAGE, "get_image", prompt=True),
     Route("GET", "/images", images.index, LIST_IMAGES, "get_images", body=True),
     Route("POST", "/images", images.create, CREATE_IMAGE, "add_image", body=True),
     Route("PATCH", "/images/{image_id}", images.update, UPDATE_IMAGE, "modify_image", body=True),

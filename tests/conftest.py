@@ -7,18 +7,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
 from pytest_aiohttp.plugin import AiohttpClient
+from yarl import URL
 
 from drivers.postgres.migrations import migrate, released
 from drivers.protocol import ImageStore
 from drivers.registry import open_store
 from service.app import make_app
+from service.connection import listen
 from service.data.stores import opened_stores
 from service.keys import DOCUMENT
 from service.limits.protocol import LimitSource
@@ -39,6 +41,18 @@ TWO_STORES = Secret("fast=memory://?weight=100&description=Quick,slow=memory://?
 
 # Named by what is in it, so that a server that outlives the run never lends an older schema.
 TEMPLATE = "vitrine_" + hashlib.sha256("".join(each.checksum for each in released()).encode()).hexdigest()[:16]
+
+
+class Listening(TestServer):
+    """An application behind the service's own connections rather than the framework's."""
+
+    async def start_server(self, loop: Any = None, **kwargs: Any) -> None:
+        self._listening = listen(self.app, Settings(port=0, drain_seconds=5))
+        self.host, self.port = await self._listening.__aenter__()
+        self._root = URL(f"http://{self.host}:{self.port}")
+
+    async def close(self) -> None:
+        await self._listening.__aexit__(None, None, None)
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +114,8 @@ async def connect(aiohttp_client: AiohttpClient, store: ImageStore) -> AsyncIter
         chosen = Settings(**{"stores": Secret("memory://")} | settings)
         stores = await stack.enter_async_context(opened_stores(chosen))
         app = make_app(chosen, store, stores, verifier, policy, Random(1), protections=protections, limits=limits)
-        client = await aiohttp_client(app, middlewares=(answers_as_documented(json.loads(app[DOCUMENT])),))
+        documented = answers_as_documented(json.loads(app[DOCUMENT]))
+        client = cast("Client", await aiohttp_client(Listening(app), middlewares=(documented,)))
         stack.push_async_callback(client.close)
         return client
 

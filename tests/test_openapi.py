@@ -67,7 +67,9 @@ def document(app: web.Application) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def client(app: web.Application, document: dict[str, Any]) -> AsyncIterator[Client]:
+async def client(
+    app: web.Application, document: dict[str, Any]
+) -> AsyncIterator[TestClient[web.Request, web.Application]]:
     """Give a client that compares every answer with the document."""
     async with TestClient(TestServer(app), middlewares=(answers_as_documented(document),)) as client:
         yield client

@@ -6,12 +6,10 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from drivers.postgres.statements import COLUMNS
 from drivers.records import Image, Location, Member, View
 
 IMAGE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 STORABLE = re.compile(r"[^\0\ud800-\udfff]*")
-FIELDS = (*(name.strip() for name in COLUMNS.split(",")), "locations")
 
 
 async def set_codecs(connection: asyncpg.Connection) -> None:
@@ -26,10 +24,34 @@ def to_view(row: asyncpg.Record) -> View:
 
 def to_image(row: asyncpg.Record) -> Image:
     """Build an image from a row that begins with COLUMNS and `locations`."""
-    fields = dict(zip(FIELDS, row, strict=False))
-    fields["tags"] = tuple(fields["tags"])
-    fields["locations"] = tuple(Location(**each) for each in fields["locations"] or ())
-    return Image(**fields)
+    # Spelt out, because every read comes by here: names as keys of a dictionary cost as much again.
+    id_, name, status, visibility, protected, os_hidden, owner, container_format, disk_format = row[:9]
+    min_disk, min_ram, size, virtual_size, checksum, os_hash_algo, os_hash_value = row[9:16]
+    created_at, updated_at, tags, properties, revision, locations = row[16:22]
+    return Image(
+        id=id_,
+        name=name,
+        status=status,
+        visibility=visibility,
+        protected=protected,
+        os_hidden=os_hidden,
+        owner=owner,
+        container_format=container_format,
+        disk_format=disk_format,
+        min_disk=min_disk,
+        min_ram=min_ram,
+        size=size,
+        virtual_size=virtual_size,
+        checksum=checksum,
+        os_hash_algo=os_hash_algo,
+        os_hash_value=os_hash_value,
+        created_at=created_at,
+        updated_at=updated_at,
+        tags=tuple(tags),
+        properties=properties,
+        locations=tuple(Location(**each) for each in locations) if locations else (),
+        revision=revision,
+    )
 
 
 def to_member(row: asyncpg.Record) -> Member:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from msgspec.structs import replace
 
 from drivers.claims import NO_EFFECTS, Effects
 from drivers.records import Image, View
 from drivers.usage import UNLIMITED
 from service import wire
+from service.answer import JsonAnswer
 from service.conditional import check_if_match, etag, is_cached
 from service.data.removal import garbage_of
 from service.data.tools import Tools
@@ -35,13 +36,12 @@ def image_response(request: web.Request, view: View, status: int = 200) -> web.R
     """Answer with an image as the caller may see it."""
     shown = shown_fields(request.app[RULES], request[CALLER], view)
     body = wire.encode_image(view.image, shown)
-    headers = {"ETag": etag(view.image, shown)}
-    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+    return JsonAnswer(body, status=status, headers={"ETag": etag(view.image, shown)})
 
 
 def not_modified(request: web.Request, view: View) -> web.Response | None:
     """Answer 304 when `If-None-Match` names the image as the caller may see it; None when it does not."""
-    condition = request.headers.get("If-None-Match")
+    condition = request.headers.get(hdrs.IF_NONE_MATCH)
     if condition is None:
         return None
     tag = etag(view.image, shown_fields(request.app[RULES], request[CALLER], view))
@@ -87,4 +87,4 @@ async def save_change(tools: Tools, before: Image, image: Image) -> Image:
 def check_current(request: web.Request, view: View) -> None:
     """Raise PreconditionFailed unless `If-Match`, where it is sent, names the image as the caller sees it."""
     shown = shown_fields(request.app[RULES], request[CALLER], view)
-    check_if_match(request.headers.get("If-Match"), etag(view.image, shown))
+    check_if_match(request.headers.get(hdrs.IF_MATCH), etag(view.image, shown))

@@ -9,6 +9,7 @@ from msgspec import UNSET
 from drivers.errors import RevisionConflict
 from drivers.records import Image, View
 from drivers.usage import UNLIMITED, Limits, check_limits, usage_of
+from service.answer import JsonAnswer
 from service.base_url import base_url
 from service.body import read_json, read_object
 from service.creation import check_body, complete_image, wished_image
@@ -69,7 +70,7 @@ async def index(request: web.Request) -> web.Response:
     links = Links(first=first_link(pairs), next=next_link(pairs, last) if last else UNSET)
     ordered = (in_order(request, view) for view in views)
     shown = ((view.image, shown_fields(rules, caller, view)) for view in ordered)
-    return web.Response(body=encode_images(shown, links), content_type="application/json")
+    return JsonAnswer(encode_images(shown, links))
 
 
 async def show(request: web.Request) -> web.Response:

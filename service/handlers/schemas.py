@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from service.answer import JsonAnswer
 from service.keys import SCHEMAS
 
 
@@ -10,4 +11,4 @@ async def show(request: web.Request) -> web.Response:
     document = request.app[SCHEMAS].get(request.match_info["name"])
     if document is None:
         raise web.HTTPNotFound
-    return web.Response(body=document, content_type="application/json")
+    return JsonAnswer(document)

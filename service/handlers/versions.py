@@ -4,6 +4,7 @@ import msgspec
 from aiohttp import web
 
 from service.addressing import accepted_minors
+from service.answer import JsonAnswer
 from service.base_url import base_url
 from service.keys import SETTINGS
 
@@ -48,4 +49,4 @@ def _answer(request: web.Request, status: int) -> web.Response:
     minors = accepted_minors(multi_store=request.app[SETTINGS].multi_store)
     links = [Link(f"{base_url(request)}/v2/")]
     listed = [Version(minor, "SUPPORTED" if number else "CURRENT", links) for number, minor in enumerate(minors)]
-    return web.Response(status=status, body=msgspec.json.encode(Versions(listed)), content_type="application/json")
+    return JsonAnswer(msgspec.json.encode(Versions(listed)), status=status)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from service.errors import ErrorBody
 from service.handlers.versions import Versions
 from service.openapi.operation import JSON, NOTHING, TEXT, Answer, Header, Parameter
-from service.request_id import HEADER as REQUEST_ID
+from service.request_id import NAME as REQUEST_ID
 from service.routes import Route
 
 ERROR = {JSON: ErrorBody, "text/html": str, TEXT: str}

@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from random import SystemRandom
 from types import MappingProxyType
 
@@ -25,8 +25,9 @@ from service.wire import encode_image
 from tests.bench.data import CALLER, TOKEN, fill, images
 
 
-async def bare_app() -> web.Application:
-    """Make what Vitrine is compared with: aiohttp, one route, one handler, and the bodies ready to be sent."""
+@asynccontextmanager
+async def bare(port: int) -> AsyncIterator[None]:
+    """Serve what Vitrine is compared with: aiohttp as it comes, one route, one handler, the bodies ready to be sent."""
     bodies = {image.id: encode_image(image) for image in images()}
 
     async def show(request: web.Request) -> web.Response:
@@ -34,7 +35,11 @@ async def bare_app() -> web.Application:
 
     app = web.Application()
     app.router.add_get("/v2/images/{image_id}", show)
-    return app
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    yield
+    await runner.cleanup()
 
 
 async def memory_app() -> web.Application:
@@ -57,13 +62,20 @@ async def _app(store: ImageStore, verifier: TokenVerifier) -> web.Application:
 
 
 APPS: Mapping[str, Callable[..., Awaitable[web.Application]]] = MappingProxyType(
-    {"bare": bare_app, "memory": memory_app, "cached": cached_app}
+    {"memory": memory_app, "cached": cached_app}
 )
 
 
+@asynccontextmanager
+async def vitrine(port: int, kind: str, *arguments: str) -> AsyncIterator[None]:
+    """Serve one of the applications as `vitrine serve` does."""
+    async with listen(await APPS[kind](*arguments), Settings(port=port, drain_seconds=1)):
+        yield
+
+
 async def serve(kind: str, port: str, *arguments: str) -> None:
-    """Serve one of the applications on a port of 127.0.0.1 until stopped."""
-    async with listen(await APPS[kind](*arguments), Settings(port=int(port), drain_seconds=1)):
+    """Serve one of them, or the bare handler, on a port of 127.0.0.1 until stopped."""
+    async with bare(int(port)) if kind == "bare" else vitrine(int(port), kind, *arguments):
         await asked_to_stop()
 
 
