@@ -13,6 +13,7 @@ from drivers.errors import (
     QuotaExceeded,
     RevisionConflict,
 )
+from drivers.metadefs.memory import MemoryMetadefs
 from drivers.options import StoreOptions
 from drivers.query import ImageQuery
 from drivers.records import Image, Member, MemberStatus, View
@@ -29,6 +30,7 @@ class MemoryStore:
     """Keeps every contract of ImageStore; a method never waits, so each is atomic on the event loop."""
 
     def __init__(self) -> None:
+        self.metadefs = MemoryMetadefs()
         self._images: dict[str, Image] = {}
         self._ids: set[str] = set()
         self._members: dict[str, dict[str, Member]] = {}

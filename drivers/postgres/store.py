@@ -23,6 +23,7 @@ from drivers.options import StoreOptions
 from drivers.postgres import rows, statements
 from drivers.postgres.faults import SCHEMA_TOO_OLD, connect, translated
 from drivers.postgres.listing import page_statement
+from drivers.postgres.metadefs import PostgresMetadefs
 from drivers.postgres.migrations import pending
 from drivers.postgres.rows import IMAGE_ID, STORABLE
 from drivers.query import ImageQuery
@@ -52,7 +53,8 @@ async def open_postgres(url: str, options: StoreOptions) -> "PostgresStore":
         connect=connect,
         init=_prepare,
         reset=_keep_as_is,
-        server_settings={"application_name": "vitrine"},
+        # Times inside JSON that the server makes are in the session's zone.
+        server_settings={"application_name": "vitrine", "timezone": "UTC"},
     )
     return PostgresStore(pool, options)
 
@@ -74,6 +76,7 @@ class PostgresStore:
         self._pool = pool
         self._timeout = options.timeout
         self._reads = Coalescer(self._read)
+        self.metadefs = PostgresMetadefs(self._connection)
 
     async def check(self) -> None:
         """See ImageStore.check."""
