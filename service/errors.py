@@ -20,6 +20,7 @@ from drivers.errors import (
     UnknownMarker,
     Unstorable,
 )
+from drivers.metadefs.errors import MetadefExists, MetadefNotFound
 from service.limits.protocol import LimitsUnavailable
 from service.negotiation import preferred
 from service.policy.gates import PolicyForbids
@@ -49,9 +50,11 @@ STATUS: Mapping[type[Exception], int] = MappingProxyType(
         NotFound: 404,
         ImageNotFound: 404,
         MemberNotFound: 404,
+        MetadefNotFound: 404,
         Conflict: 409,
         ImageIdTaken: 409,
         MemberExists: 409,
+        MetadefExists: 409,
         RevisionConflict: 409,
         PreconditionFailed: 412,
         QuotaExceeded: 413,

@@ -27,17 +27,17 @@ def _decoded(text: str) -> str:
         raise BadRequest("The query is not valid UTF-8 where it is percent-encoded.") from None
 
 
-def first_link(pairs: Pairs) -> str:
+def first_link(pairs: Pairs, path: str = IMAGES) -> str:
     """Give the path of the first page: the query without its marker."""
-    return _link((name, value) for name, value in pairs if name != "marker")
+    return _link(path, ((name, value) for name, value in pairs if name != "marker"))
 
 
-def next_link(pairs: Pairs, marker: str) -> str:
-    """Give the path of the page after an image: the query with that marker, last."""
-    return _link((*((name, value) for name, value in pairs if name != "marker"), ("marker", marker)))
+def next_link(pairs: Pairs, marker: str, path: str = IMAGES) -> str:
+    """Give the path of the page after an image, or what else the path lists: the query with that marker, last."""
+    return _link(path, (*((name, value) for name, value in pairs if name != "marker"), ("marker", marker)))
 
 
-def _link(pairs: Iterable[tuple[str, str]]) -> str:
+def _link(path: str, pairs: Iterable[tuple[str, str]]) -> str:
     """Form-encode; no host and no prefix, because clients put these paths behind the address they know."""
     query = "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in pairs)
-    return f"{IMAGES}?{query}" if query else IMAGES
+    return f"{path}?{query}" if query else path

@@ -49,7 +49,7 @@ def read_query(pairs: Pairs, rules: Rules, caller: Caller) -> ImageQuery:
         tags=tags,
         sort=read_order(_all(pairs, "sort"), _all(pairs, "sort_key"), _all(pairs, "sort_dir")),
         marker=last.get("marker"),
-        limit=_limit(last.get("limit"), rules.settings),
+        limit=read_limit(last.get("limit"), rules.settings),
         locations=offers_locations(rules.settings),
     )
 
@@ -101,7 +101,8 @@ def _flag(name: str, value: str) -> bool:
     return value == "true"
 
 
-def _limit(value: str | None, settings: Settings) -> int:
+def read_limit(value: str | None, settings: Settings) -> int:
+    """Read how many may be on a page. Raises BadRequest."""
     limit = settings.limit_param_default if value is None else read_integer("limit", value)
     if limit < 0:
         raise BadRequest("'limit' must not be negative.")
