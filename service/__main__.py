@@ -14,6 +14,7 @@ from drivers.postgres import open_postgres
 from drivers.postgres.migrations import migrate
 from drivers.registry import find_driver
 from service.demo import demo
+from service.metadefs.command import add_metadefs_commands, run_metadefs_command
 from service.policy.language import PolicyError
 from service.server import serve
 from service.settings import SettingsError, read_settings
@@ -46,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("migrate", help="bring the schema of VITRINE_STORE up to date")
     command.add_argument("--check", action="store_true", help="change nothing; exit with 1 if something is missing")
     command.set_defaults(run=_migrate)
+    add_metadefs_commands(commands, _metadefs)
     return parser
 
 
@@ -85,6 +87,10 @@ def _migrate(parsed: argparse.Namespace) -> int:
     if not names:
         print("The schema is up to date.")
     return int(parsed.check and bool(names))
+
+
+def _metadefs(parsed: argparse.Namespace) -> int:
+    return asyncio.run(run_metadefs_command(parsed, read_settings(os.environ)))
 
 
 def _start_logging(level: str) -> None:

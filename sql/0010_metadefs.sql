@@ -35,7 +35,6 @@ create index metadef_associations on metadef_items (name, namespace) where kind 
 -- Every type that a namespace was ever associated with, for all to see.
 create table metadef_resource_types (
     name       text collate "C" primary key,
-    number     bigint           generated always as identity,
     created_at timestamptz      not null,
     updated_at timestamptz      not null
 );

@@ -268,11 +268,12 @@ class ChangeConformance:
         assert [each.name for each in sorted(items, key=lambda each: each.number)] == ["z", "a", "m"]
 
     async def test_resource_types_are_listed_in_the_order_they_came_and_stay(self, store: MetadefStore) -> None:
-        read = await kept(store, item("resource_type", "B"), item("tag", "T"))
+        read = await kept(store, item("resource_type", "C"), item("resource_type", "B"), item("tag", "T"))
         await store.change(AddItems(read, (item("resource_type", "A", at=LATER),)))
         await kept(store, item("resource_type", "B", at=LATER), name="OS::B")
         await store.change(RemoveItem(read, "resource_type", "B"))
-        assert [(each.name, each.created_at) for each in await store.resource_types()] == [("B", NOW), ("A", LATER)]
+        types = [(each.name, each.created_at) for each in await store.resource_types()]
+        assert types == [("B", NOW), ("C", NOW), ("A", LATER)]
 
     async def test_resource_types_are_forgotten_only_when_none_is_associated(self, store: MetadefStore) -> None:
         read = await kept(store, item("resource_type", "A"), item("resource_type", "B"))

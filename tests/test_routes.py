@@ -9,6 +9,7 @@ from drivers.memory import MemoryStore
 from drivers.metadefs.records import Add, Contents
 from drivers.records import Member
 from service.caller import Caller
+from service.metadefs.routes import NAME, NAMESPACE, NAMESPACES
 from service.policy.defaults import RULES
 from service.policy.engine import Policy
 from service.policy.language import Target
@@ -22,16 +23,18 @@ CLOSED = [route for route in ROUTES if not route.open]
 RULED = [route for route in CLOSED if route.rule]
 
 
-METADEFS = "/metadefs/namespaces"
 PROPERTY = {"name": "x", "title": "x", "type": "string"}
 METADEF_BODIES: Mapping[tuple[str, str], object] = {
-    **dict.fromkeys((("POST", METADEFS), ("PUT", f"{METADEFS}/{{namespace}}")), {"namespace": "x"}),
-    ("POST", f"{METADEFS}/{{namespace}}/tags"): {"tags": [{"name": "x"}]},
-    **{("POST", f"{METADEFS}/{{namespace}}/{kind}"): PROPERTY if kind == "properties" else {"name": "x"}
-       for kind in ("objects", "properties", "resource_types")},
-    **{("PUT", f"{METADEFS}/{{namespace}}/{kind}/{{name}}"): PROPERTY if kind == "properties" else {"name": "x"}
-       for kind in ("objects", "properties", "tags")},
-}  # fmt: skip
+    ("POST", NAMESPACES): {"namespace": "x"},
+    ("PUT", NAMESPACE): {"namespace": "x"},
+    ("POST", f"{NAMESPACE}/resource_types"): {"name": "x"},
+    ("POST", f"{NAMESPACE}/objects"): {"name": "x"},
+    ("PUT", f"{NAMESPACE}/objects/{NAME}"): {"name": "x"},
+    ("POST", f"{NAMESPACE}/properties"): PROPERTY,
+    ("PUT", f"{NAMESPACE}/properties/{NAME}"): PROPERTY,
+    ("POST", f"{NAMESPACE}/tags"): {"tags": [{"name": "x"}]},
+    ("PUT", f"{NAMESPACE}/tags/{NAME}"): {"name": "x"},
+}
 # What a request needs to get as far as the policy.
 BODIES: Mapping[tuple[str, str], object] = {
     ("POST", "/images"): {},
@@ -50,7 +53,7 @@ def name(route: Route) -> str:
 
 def path(route: Route) -> str:
     """Fill the path's braces, so that the router finds the route."""
-    return "/v2" + re.sub(r"{\w+}", ONE, route.path)
+    return "/v2" + re.sub(r"{\w+(:[^}]*)?}", ONE, route.path)
 
 
 @pytest.fixture

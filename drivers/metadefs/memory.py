@@ -66,7 +66,7 @@ class MemoryMetadefs:
 
     async def resource_types(self) -> Sequence[ResourceType]:
         """See MetadefStore.resource_types."""
-        return list(self._state.types.values())
+        return sorted(self._state.types.values(), key=lambda each: (each.created_at, each.name))
 
     async def change(self, *changes: Change) -> None:
         """See MetadefStore.change."""

@@ -23,7 +23,7 @@ class MetadefStore(Protocol):
         """
 
     async def resource_types(self) -> Sequence[ResourceType]:
-        """List all resource types, the earliest first."""
+        """List all resource types, the earliest first, of one moment by name."""
 
     async def change(self, *changes: Change) -> None:
         """Make all of these changes in their order, or none.

@@ -53,7 +53,7 @@ left join (
 order by page.key {{direction}}, page.created_at {{direction}}, page.number {{direction}}
 """
 
-READ_RESOURCE_TYPES = "select name, created_at, updated_at from metadef_resource_types order by number"
+READ_RESOURCE_TYPES = "select name, created_at, updated_at from metadef_resource_types order by created_at, name"
 
 ADD_NAMESPACE = """
 insert into metadef_namespaces

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
-from drivers.metadefs.records import Item
+from drivers.metadefs.records import Item, Namespace
 from service.metadefs.bodies import Fragment, NewAssociation, NewNamespace, NewObject, NewTag
 
 ENCODER: Final = msgspec.json.Encoder()
@@ -19,6 +19,20 @@ class ObjectContent(msgspec.Struct, frozen=True):
     description: str | msgspec.UnsetType = UNSET
     required: list[str] = []
     properties: dict[str, Any] = {}
+
+
+def new_namespace(new: NewNamespace, owner: str, now: datetime) -> Namespace:
+    """Make the record of a namespace, which belongs to `owner` where nothing else is said."""
+    return Namespace(
+        name=new.namespace,
+        display_name=None if new.display_name is UNSET else new.display_name,
+        description=None if new.description is UNSET else new.description,
+        visibility=new.visibility,
+        protected=new.protected,
+        owner=owner if new.owner is UNSET else new.owner,
+        created_at=now,
+        updated_at=now,
+    )
 
 
 def property_item(name: str, fragment: Fragment, now: datetime) -> Item:

@@ -26,7 +26,7 @@ from service.keys import CALLER, CLOCK, METADEFS, POLICY, SETTINGS
 from service.links import Pairs, first_link, next_link, read_pairs
 from service.metadefs.access import change, may, read, refuse_protected, require_collection
 from service.metadefs.bodies import NewNamespace, read_namespace
-from service.metadefs.items import child_items
+from service.metadefs.items import child_items, new_namespace
 from service.metadefs.parameters import choice, direction
 from service.metadefs.wire import NAMESPACES, NamespacesBody, answer, listed_body, location, namespace_body, whole_body
 from service.pages import read_page
@@ -98,13 +98,18 @@ async def show(request: web.Request) -> web.Response:
 async def update(request: web.Request) -> web.Response:
     """Replace a namespace's own fields, its name too; what is inside it stays."""
     new = read_namespace(await read_object(request))
-    after = _namespace(new, request[CALLER], request.app[CLOCK]())
+    caller, now = request[CALLER], request.app[CLOCK]()
 
-    def decide(before: Namespace) -> Change:
-        return Save(replace(after, number=before.number, revision=before.revision))
+    def saved(before: Namespace) -> Namespace:
+        return replace(
+            _namespace(new, caller, now),
+            number=before.number,
+            revision=before.revision,
+            created_at=before.created_at,
+        )
 
-    before = await change(request, ("modify_metadef_namespace",), decide)
-    return answer(namespace_body(Contents(replace(after, created_at=before.created_at))))
+    before = await change(request, ("modify_metadef_namespace",), lambda before: Save(saved(before)))
+    return answer(namespace_body(Contents(saved(before))))
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -119,19 +124,9 @@ async def delete(request: web.Request) -> web.Response:
 
 
 def _namespace(new: NewNamespace, caller: Caller, now: datetime) -> Namespace:
-    owner = caller.project_id if new.owner is UNSET else new.owner
-    if owner is None:
+    if new.owner is UNSET and caller.project_id is None:
         raise BadRequest("Your token has no project that could own the namespace: say 'owner'.")
-    return Namespace(
-        name=new.namespace,
-        display_name=None if new.display_name is UNSET else new.display_name,
-        description=None if new.description is UNSET else new.description,
-        visibility=new.visibility,
-        protected=new.protected,
-        owner=owner,
-        created_at=now,
-        updated_at=now,
-    )
+    return new_namespace(new, caller.project_id or "", now)
 
 
 def _query(pairs: Pairs, policy: Policy, caller: Caller) -> NamespaceQuery:

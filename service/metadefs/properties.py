@@ -12,7 +12,7 @@ from service.links import read_pairs
 from service.metadefs.access import change, read, read_item, remove_all, remove_item, save_item
 from service.metadefs.bodies import read_property
 from service.metadefs.items import property_item
-from service.metadefs.wire import PropertiesBody, answer, prefix_of, property_body
+from service.metadefs.wire import PropertiesBody, answer, named_content, prefix_of
 
 
 async def add(request: web.Request) -> web.Response:
@@ -20,13 +20,13 @@ async def add(request: web.Request) -> web.Response:
     new = read_property(await read_object(request))
     item = property_item(new.name, new, request.app[CLOCK]())
     await change(request, ("add_metadef_property",), lambda namespace: AddItems(namespace, (item,)))
-    return answer(property_body(item), status=201)
+    return answer(named_content(item), status=201)
 
 
 async def index(request: web.Request) -> web.Response:
     """List all properties."""
     contents = await read(request, ("get_metadef_properties",), ("property",))
-    bodies: dict[str, Any] = {item.name: property_body(item) for item in contents.items}
+    bodies: dict[str, Any] = {item.name: named_content(item) for item in contents.items}
     return answer(PropertiesBody(bodies))
 
 
@@ -37,14 +37,14 @@ async def show(request: web.Request) -> web.Response:
         contents = await read_item(request, ("get_metadef_property",), "property", await _bare(request, resource_type))
     else:
         contents = await read_item(request, ("get_metadef_property",), "property")
-    return answer(property_body(contents.items[0]))
+    return answer(named_content(contents.items[0]))
 
 
 async def update(request: web.Request) -> web.Response:
     """Replace a property, its name too."""
     new = read_property(await read_object(request))
     saved = await save_item(request, "modify_metadef_property", property_item(new.name, new, request.app[CLOCK]()))
-    return answer(property_body(saved.items[0]))
+    return answer(named_content(saved.items[0]))
 
 
 async def remove(request: web.Request) -> web.Response:

@@ -200,8 +200,8 @@ def new_object_body(new: NewObject, item: Item, namespace: str) -> Raw:
     return object_body(replace(item, content=Raw(ENCODER.encode(sent))), namespace)
 
 
-def property_body(item: Item) -> Raw:
-    """Say a property by itself."""
+def named_content(item: Item) -> Raw:
+    """Say an item's name and content, which is all of a property."""
     return _joined(Named(item.name), item.content)
 
 
