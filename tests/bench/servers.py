@@ -69,15 +69,22 @@ def vitrine(path: str, database: str, folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def filled_database(server: str) -> Iterator[str]:
-    """Give the URL of a new database that holds the images."""
+def new_database(server: str) -> Iterator[str]:
+    """Give the URL of a new database that holds nothing."""
     name = f"vitrine_bench_{os.getpid()}"
-    asyncio.run(_execute(server, f"create database {name} template template0"))
+    asyncio.run(execute(server, f"create database {name} template template0"))
     try:
-        asyncio.run(_fill(with_database(server, name)))
         yield with_database(server, name)
     finally:
-        asyncio.run(_execute(server, f"drop database {name} with (force)"))
+        asyncio.run(execute(server, f"drop database {name} with (force)"))
+
+
+@contextmanager
+def filled_database(server: str) -> Iterator[str]:
+    """Give the URL of a new database that holds the images."""
+    with new_database(server) as url:
+        asyncio.run(_fill(url))
+        yield url
 
 
 async def _fill(url: str) -> None:
@@ -86,10 +93,11 @@ async def _fill(url: str) -> None:
     await fill(store, images())
     await store.close()
     # What autovacuum would do a minute later, in the middle of the measurement.
-    await _execute(url, "vacuum analyze")
+    await execute(url, "vacuum analyze")
 
 
-async def _execute(url: str, statement: str) -> None:
+async def execute(url: str, statement: str) -> None:
+    """Run one statement."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(statement)
