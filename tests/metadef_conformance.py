@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
+import msgspec
 import pytest
 from msgspec import Raw
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from drivers.metadefs.errors import ItemExists, ItemNotFound, NamespaceChanged, NamespaceExists, NamespaceNotFound
 from drivers.metadefs.protocol import MetadefStore
 from drivers.metadefs.records import (
+    EMPTY,
     KINDS,
     Add,
     AddItems,
@@ -104,6 +106,16 @@ class ChangeConformance:
         one = await store.read(Ask("OS::A", ("tag",), "z ☃ 😀"))
         assert [(each.kind, each.name) for each in one.items] == [("tag", "z ☃ 😀")]
         assert (await store.read(Ask("OS::A", KINDS, "nothing"))).items == ()
+
+    async def test_all_properties_are_read_as_one_object(self, store: MetadefStore) -> None:
+        await kept(store, *items_of_every_kind(), item("property", 'quote"\\'))
+        read = await store.read(Ask("OS::A", ("tag",), properties=True))
+        held = msgspec.json.decode(read.properties, type=dict[str, Raw])
+        assert list(held.items()) == [("A b::/%", CONTENT), ('quote"\\', Raw(b"{}")), ("z ☃ 😀", CONTENT)]
+        assert {each.kind for each in read.items} == {"tag"}
+        await kept(store, name="OS::B")
+        for ask in (Ask("OS::A"), Ask("OS::B", properties=True)):
+            assert (await store.read(ask)).properties == EMPTY
 
     @pytest.mark.parametrize("name", ["os::a", "OS::A ", "", "\0", "\ud800", "x" * 10_000])
     async def test_another_name_is_not_found(self, store: MetadefStore, name: str) -> None:

@@ -46,7 +46,7 @@ class TestPostgres(MetadefConformance):
         store, asked = PostgresMetadefs(lend), list[str]()
         await kept(store, *items_of_every_kind(), *(item("property", str(number)) for number in range(1000)))
         with connection.query_logger(lambda record: asked.append(record.query)):
-            contents = await store.read(Ask("OS::A", KINDS))
+            contents = await store.read(Ask("OS::A", KINDS, properties=True))
         assert len(contents.items) == 1008
         assert len(asked) == 1
         await connection.close()

@@ -152,6 +152,15 @@ async def test_a_reader_gets_403_even_for_what_is_not_there(filled: Client) -> N
     await ask(filled, "DELETE", "/public/tags/none", 403, name="bob")
 
 
+@pytest.mark.parametrize("route", INSIDE, ids=named)
+async def test_no_rule_opens_what_the_caller_may_not_know_of(connect: Connect, tmp_path: Path, route: Route) -> None:
+    client = await connect(
+        policy=overridden(tmp_path, **dict.fromkeys(("get_metadef_namespace", route.rule or ""), "@"))
+    )
+    await made(client, "n", **CHILDREN)
+    assert await call(client, route, "n", "bob") == 404
+
+
 async def test_where_members_are_let_in_they_change_what_they_see(connect: Connect, tmp_path: Path) -> None:
     client = await connect(policy=overridden(tmp_path, metadef_admin="role:member"))
     await made(client, "a", visibility="public")

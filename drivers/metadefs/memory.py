@@ -48,6 +48,8 @@ class MemoryMetadefs:
         if namespace is None:
             raise NamespaceNotFound(ask.namespace)
         contents = self._state.contents(namespace, ask.kinds)
+        if ask.properties:
+            contents = replace(contents, properties=self._state.properties(namespace))
         if ask.item is None:
             return contents
         return replace(contents, items=tuple(item for item in contents.items if item.name == ask.item))
@@ -99,6 +101,10 @@ class _State(msgspec.Struct):
     def contents(self, namespace: Namespace, kinds: tuple[Kind, ...]) -> Contents:
         held = self.items[namespace.number]
         return Contents(namespace, tuple(held[key] for key in sorted(held) if key[0] in kinds))
+
+    def properties(self, namespace: Namespace) -> msgspec.Raw:
+        items = self.contents(namespace, ("property",)).items
+        return msgspec.Raw(msgspec.json.encode({item.name: item.content for item in items}))
 
     def apply(self, change: Change, numbers: "count[int]") -> None:
         match change:

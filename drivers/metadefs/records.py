@@ -48,10 +48,11 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """A namespace with items of it, ordered by kind and name."""
+    """A namespace with items of it, ordered by kind and name, or with its properties as one JSON object by name."""
 
     namespace: Namespace
     items: tuple[Item, ...] = ()
+    properties: msgspec.Raw = EMPTY
 
     def of(self, kind: Kind) -> list[Item]:
         """List the items of one kind, by name."""
@@ -67,11 +68,16 @@ class ResourceType(msgspec.Struct, frozen=True):
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """Which namespace to read, and of what is inside it which kinds; or only the items of one name."""
+    """Which namespace to read, and of what is inside it which kinds; or only the items of one name.
+
+    With `properties` come the contents of all properties as one JSON object: there may be hundreds, and so they cost
+    who only passes them on next to nothing.
+    """
 
     namespace: str
     kinds: tuple[Kind, ...] = ()
     item: str | None = None
+    properties: bool = False
 
 
 class NamespaceQuery(msgspec.Struct, frozen=True, kw_only=True):

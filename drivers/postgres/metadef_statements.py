@@ -20,10 +20,17 @@ ITEMS = """
 """
 ONE_OR_ALL = "and (ask.item is null or items.name = ask.item)"
 
-# One statement for many readers: $1 names, $2 kinds separated by commas, $3 an item's name each, or null.
+# One statement for many readers: $1 names, $2 kinds separated by commas, $3 an item's name each, or null, $4 whether
+# they want all properties, which as one value need not be looked into by anybody.
 READ_NAMESPACES = f"""
-select {COLUMNS}, ask.place, {ITEMS.format(kinds="ask.kinds", further=ONE_OR_ALL)}
-from unnest($1::text[], $2::text[], $3::text[]) with ordinality as ask (name, kinds, item, place)
+select {COLUMNS}, ask.place, {ITEMS.format(kinds="ask.kinds", further=ONE_OR_ALL)},
+    case when ask.properties then (
+        select json_object_agg(items.name, items.content order by items.name)
+        from metadef_items as items
+        where items.namespace = namespaces.number and items.kind = 'property'
+    ) end as properties
+from unnest($1::text[], $2::text[], $3::text[], $4::boolean[])
+    with ordinality as ask (name, kinds, item, properties, place)
 join metadef_namespaces as namespaces on namespaces.name = ask.name
 """
 

@@ -18,6 +18,7 @@ from drivers.metadefs.errors import (
     NamespaceNotFound,
 )
 from drivers.metadefs.records import (
+    EMPTY,
     Add,
     AddItems,
     Ask,
@@ -67,10 +68,10 @@ class PostgresMetadefs:
         raise NamespaceNotFound(ask.namespace)
 
     async def _read(self, asks: Sequence[Ask]) -> Mapping[Ask, Contents]:
-        values = zip(*((ask.namespace, ",".join(ask.kinds), ask.item) for ask in asks), strict=True)
+        values = zip(*((ask.namespace, ",".join(ask.kinds), ask.item, ask.properties) for ask in asks), strict=True)
         async with self._connection() as connection:
             found = await connection.fetch(statements.READ_NAMESPACES, *values)
-        return {asks[row["place"] - 1]: _contents(row) for row in found}
+        return {asks[row["place"] - 1]: _contents(row, row["properties"]) for row in found}
 
     async def list_namespaces(self, query: NamespaceQuery) -> Sequence[Contents]:
         """See MetadefStore.list_namespaces."""
@@ -113,9 +114,10 @@ def _list_values(query: NamespaceQuery) -> tuple[Any, ...]:
     )
 
 
-def _contents(row: asyncpg.Record) -> Contents:
+def _contents(row: asyncpg.Record, properties: str | None = None) -> Contents:
     namespace = Namespace(**dict(zip(FIELDS, row, strict=False)))
-    return Contents(namespace, ITEMS.decode(row["items"]) if row["items"] else ())
+    items = ITEMS.decode(row["items"]) if row["items"] else ()
+    return Contents(namespace, items, msgspec.Raw(properties) if properties else EMPTY)
 
 
 async def _apply(connection: asyncpg.Connection, change: Change) -> None:

@@ -51,9 +51,11 @@ def require_collection(policy: Policy, rules: tuple[str, ...], caller: Caller) -
             raise PolicyForbids(rule)
 
 
-async def read(request: web.Request, rules: tuple[str, ...], kinds: tuple[Kind, ...] = ()) -> Contents:
+async def read(
+    request: web.Request, rules: tuple[str, ...], kinds: tuple[Kind, ...] = (), *, properties: bool = False
+) -> Contents:
     """Read the namespace that the path names, behind the gates, with its items of some kinds."""
-    return await _read(request, rules, Ask(request.match_info["namespace"], kinds))
+    return await _read(request, rules, Ask(request.match_info["namespace"], kinds, properties=properties))
 
 
 async def read_item(request: web.Request, rules: tuple[str, ...], kind: Kind, name: str | None = None) -> Contents:

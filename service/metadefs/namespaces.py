@@ -8,7 +8,6 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from drivers.metadefs.records import (
-    KINDS,
     Add,
     Change,
     Contents,
@@ -89,7 +88,7 @@ async def index(request: web.Request) -> web.Response:
 
 async def show(request: web.Request) -> web.Response:
     """Show a namespace with all inside it."""
-    contents = await read(request, SHOW, KINDS)
+    contents = await read(request, SHOW, ("resource_type", "object", "tag"), properties=True)
     asked = dict(read_pairs(request.rel_url.raw_query_string))
     choice("visibility", asked.get("visibility"), get_args(NamespaceVisibility))
     return answer(whole_body(contents, asked.get("resource_type")))

@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import UNSET, Meta, Raw, UnsetType
 from msgspec.structs import replace
 
-from drivers.metadefs.records import Contents, Item, ResourceType
+from drivers.metadefs.records import EMPTY, Contents, Item, ResourceType
 from service.metadefs.bodies import Fragment, NewObject, Property, Visibility
 from service.wire import Time, whole_second
 
@@ -164,7 +164,7 @@ def whole_body(contents: Contents, resource_type: str | None) -> NamespaceBody:
     return namespace_body(
         contents,
         resource_type_associations=_some(map(association_body, contents.of("resource_type"))),
-        properties={f"{prefix}{each.name}": each.content for each in contents.of("property")} or UNSET,
+        properties=_properties(contents.properties, prefix),
         objects=_some(object_body(_prefixed(each, prefix), name) for each in contents.of("object")),
         tags=_some(Named(each.name) for each in tags),
     )
@@ -213,6 +213,12 @@ def tag_body(item: Item) -> TagBody:
 def location(base: str, namespace: str) -> str:
     """Give the URL of a namespace, for clients that follow it to the letter."""
     return f"{base}{NAMESPACES}/{quote(namespace, safe=':')}"
+
+
+def _properties(properties: Raw, prefix: str) -> Any:
+    if properties == EMPTY:
+        return UNSET
+    return {f"{prefix}{name}": each for name, each in CONTENT.decode(properties).items()} if prefix else properties
 
 
 def _prefixed(item: Item, prefix: str) -> Item:
