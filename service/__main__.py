@@ -16,6 +16,7 @@ from drivers.postgres.migrations import migrate
 from drivers.registry import find_driver
 from service.demo import demo
 from service.maintenance import fsck
+from service.metadefs.command import add_metadefs_commands, run_metadefs_command
 from service.policy.language import PolicyError
 from service.server import serve
 from service.settings import SettingsError, read_settings
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         "--grace", type=int, default=3600, metavar="SECONDS", help="let younger objects be (default: %(default)s)"
     )
     command.set_defaults(run=_fsck)
+    add_metadefs_commands(commands, _metadefs)
     return parser
 
 
@@ -99,6 +101,10 @@ def _fsck(parsed: argparse.Namespace) -> int:
     settings = read_settings(os.environ)
     _start_logging("warning")
     return int(asyncio.run(fsck(settings, grace=timedelta(seconds=parsed.grace), repair=parsed.repair)) > 0)
+
+
+def _metadefs(parsed: argparse.Namespace) -> int:
+    return asyncio.run(run_metadefs_command(parsed, read_settings(os.environ)))
 
 
 def _start_logging(level: str) -> None:

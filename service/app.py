@@ -1,16 +1,18 @@
 """The application: keys and routes put together from parts that are passed in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from random import Random
 from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from drivers.metadefs.protocol import metadefs_of
 from drivers.protocol import ImageStore
 from service import keys
 from service.addressing import accepted_minors
@@ -22,12 +24,13 @@ from service.entrance import Gate, elsewhere, entrance, open_entrance
 from service.expectation import invite_later
 from service.limits.fixed import FixedLimits
 from service.limits.protocol import LimitSource
+from service.metadefs.schemas import metadef_schemas
 from service.openapi.document import describe, documented
 from service.openapi.page import read_page_files
 from service.policy.engine import Policy
 from service.protections import Protections
 from service.request_id import request_id_source
-from service.routes import ROUTES, Route
+from service.routes import METADEF_ROUTES, ROUTES, Route
 from service.rules import Rules
 from service.schemas import all_schemas, read_operator_schema
 from service.settings import Settings
@@ -72,11 +75,21 @@ def make_app(
     app.cleanup_ctx.append(background)
     schemas = all_schemas(settings, read_operator_schema(settings.image_schema_file))
     app[keys.IMAGE_SCHEMA] = ImageSchema(schemas["image"])
-    app[keys.SCHEMAS] = MappingProxyType({name: msgspec.json.encode(schema) for name, schema in schemas.items()})
-    app[keys.PROMPT_ROUTES] = add_routes(app, settings, authenticator(settings, verifier))
+    app[keys.SCHEMAS] = encoded(schemas)
+    metadefs = metadefs_of(store)
+    if metadefs is not None:
+        app[keys.METADEFS] = metadefs
+        app[keys.METADEF_SCHEMAS] = encoded(metadef_schemas())
+    routes = tuple(route for route in ROUTES if metadefs is not None or route not in METADEF_ROUTES)
+    app[keys.PROMPT_ROUTES] = add_routes(app, settings, routes, authenticator(settings, verifier))
     app[keys.DOCUMENT] = msgspec.json.encode(describe(app))
     app[keys.PAGE_FILES] = read_page_files()
     return app
+
+
+def encoded(schemas: Mapping[str, Any]) -> Mapping[str, bytes]:
+    """Encode documents by name."""
+    return MappingProxyType({name: msgspec.json.encode(schema) for name, schema in schemas.items()})
 
 
 async def background(app: web.Application) -> AsyncIterator[None]:
@@ -90,7 +103,9 @@ async def background(app: web.Application) -> AsyncIterator[None]:
     tools.threads.shutdown(wait=False)
 
 
-def add_routes(app: web.Application, settings: Settings, authenticate: Authenticate) -> PromptRoutes:
+def add_routes(
+    app: web.Application, settings: Settings, routes: Sequence[Route], authenticate: Authenticate
+) -> PromptRoutes:
     """Register the table: the open routes once, the API's under every accepted version and, for `Accept`, under none.
 
     Documented are the open ones and those under `/v2`. Returns the prompt ones.
@@ -104,7 +119,7 @@ def add_routes(app: web.Application, settings: Settings, authenticate: Authentic
         if route.prompt:
             prompt.add(added, path)
 
-    for route in ROUTES:
+    for route in routes:
         if route.open:
             add(route, route.path, documented(route, open_entrance(route)))
             continue
@@ -113,6 +128,6 @@ def add_routes(app: web.Application, settings: Settings, authenticate: Authentic
             add(route, f"/{version}{route.path}", documented(route, enter) if version == "v2" else enter)
         if route.path:
             add(route, route.path, entrance(route, "", gate))
-    open_segments = frozenset(route.path.split("/")[1] for route in ROUTES if route.open) - {""}
+    open_segments = frozenset(route.path.split("/")[1] for route in routes if route.open) - {""}
     app.router.add_route("*", "/{tail:.*}", elsewhere(gate, open_segments))
     return prompt

@@ -32,6 +32,11 @@ async def read_json(request: web.Request) -> Any:
         raise TimedOut(f"The body did not arrive within {seconds:g} seconds.") from None
     if not raw:
         raise BadRequest("Body expected in request.")
+    return decode_json(raw)
+
+
+def decode_json(raw: bytes) -> Any:
+    """Decode JSON; raises BadRequest for what is none in UTF-8, or holds U+0000."""
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -26,6 +26,7 @@ from drivers.errors import (
     UnknownMarker,
     Unstorable,
 )
+from drivers.metadefs.errors import MetadefExists, MetadefNotFound
 from service.answer import JsonAnswer
 from service.limits.protocol import LimitsUnavailable
 from service.negotiation import preferred
@@ -64,10 +65,12 @@ STATUS: Mapping[type[Exception], int] = MappingProxyType(
         MemberNotFound: 404,
         TaskNotFound: 404,
         BlobNotFound: 404,
+        MetadefNotFound: 404,
         TimedOut: 408,
         Conflict: 409,
         ImageIdTaken: 409,
         MemberExists: 409,
+        MetadefExists: 409,
         RevisionConflict: 409,
         BlobExists: 409,
         Gone: 410,

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from aiohttp import web
 
+from drivers.metadefs.protocol import MetadefStore
 from drivers.protocol import ImageStore
 from service.caller import Caller
 from service.data.tools import Tools
@@ -32,6 +33,8 @@ NEW_REQUEST_ID: web.AppKey[Callable[[], str]] = web.AppKey("NEW_REQUEST_ID")
 DRAINING: web.AppKey[asyncio.Event] = web.AppKey("DRAINING", asyncio.Event)
 SCHEMAS: web.AppKey[Mapping[str, bytes]] = web.AppKey("SCHEMAS")
 PROMPT_ROUTES: web.AppKey[PromptRoutes] = web.AppKey("PROMPT_ROUTES", PromptRoutes)
+METADEFS: web.AppKey[MetadefStore] = web.AppKey("METADEFS")
+METADEF_SCHEMAS: web.AppKey[Mapping[str, bytes]] = web.AppKey("METADEF_SCHEMAS")
 DOCUMENT: web.AppKey[bytes] = web.AppKey("DOCUMENT", bytes)
 PAGE_FILES: web.AppKey[Mapping[str, PageFile]] = web.AppKey("PAGE_FILES")
 

@@ -34,7 +34,7 @@ def first_link(pairs: Pairs, path: str = IMAGES) -> str:
 
 
 def next_link(pairs: Pairs, marker: str, path: str = IMAGES) -> str:
-    """Give the path of the page after an image, or a task: the query with that marker, last."""
+    """Give the path of the page after an image, or what else the path lists: the query with that marker, last."""
     return _link(path, (*((name, value) for name, value in pairs if name != "marker"), ("marker", marker)))
 
 

@@ -1,9 +1,5 @@
 """The whole API as one table: method, path, handler, documentation, the rule it asks, and whether a body may come."""
 
-from typing import NamedTuple
-
-from aiohttp.typedefs import Handler
-
 from service.handlers import (
     actions,
     data,
@@ -20,6 +16,7 @@ from service.handlers import (
     tasks,
     versions,
 )
+from service.metadefs.routes import METADEF_ROUTES
 from service.openapi.data import DOWNLOAD_DATA, HEAD_DATA, STAGE_DATA, UPLOAD_DATA
 from service.openapi.docs import SHOW_DOCUMENT, SHOW_FILE, SHOW_PAGE
 from service.openapi.health import LIVE, METRICS, READY
@@ -37,7 +34,6 @@ from service.openapi.images import (
 )
 from service.openapi.info import DETAIL_STORES, LIST_STORES, SHOW_IMPORT, SHOW_USAGE
 from service.openapi.members import ADD_MEMBER, LIST_MEMBERS, REMOVE_MEMBER, SHOW_MEMBER, UPDATE_MEMBER
-from service.openapi.operation import Operation
 from service.openapi.schemas import SHOW_SCHEMA
 from service.openapi.versions import CHOOSE_VERSION, LIST_VERSIONS, LIST_VERSIONS_BELOW, REDIRECT
 from service.openapi.work import (
@@ -51,24 +47,9 @@ from service.openapi.work import (
     REMOVE_TASK,
     SHOW_TASK,
 )
+from service.route import Route
 
-
-class Route(NamedTuple):
-    """One operation. `path` is below `/v2` unless `open`, which means anybody may call it, token or not.
-
-    `rule` is the policy rule that the handler asks; None where a valid token is enough. A `prompt` one starts outside
-    of any task: until it has to wait for something, it may not ask for the current task, which timeouts do.
-    """
-
-    method: str
-    path: str
-    handler: Handler
-    doc: Operation
-    rule: str | None = None
-    body: bool = False
-    open: bool = False
-    prompt: bool = False
-
+__all__ = ["METADEF_ROUTES", "ROUTES", "Route"]
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/images/{image_id}", images.show, SHOW_IMAGE, "get_image", prompt=True),
@@ -115,4 +96,5 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/docs", docs.page, SHOW_PAGE, open=True),
     Route("GET", "/docs/{file}", docs.file, SHOW_FILE, open=True),
     Route("GET", "/openapi.json", docs.document, SHOW_DOCUMENT, open=True),
+    *METADEF_ROUTES,
 )

@@ -41,6 +41,10 @@ def findable(caller: Caller, view: View) -> bool:
     return owns(caller, view) or was_offered(caller, view) or view.image.visibility != "private"
 
 
+def is_public(_caller: Caller, view: View) -> bool:
+    return view.image.visibility == "public"
+
+
 def having(role: str, *conditions: Meaning, instead: Meaning = admin) -> Meaning:
     """Mean that the role and one of the conditions hold, or `instead` does."""
 
@@ -53,6 +57,25 @@ def having(role: str, *conditions: Meaning, instead: Meaning = admin) -> Meaning
 MEMBER = having("member", owns)
 READER = having("reader", owns)
 READER_OR_SHARED = having("reader", owns, was_offered)
+
+SEE_NAMESPACE = (
+    "get_metadef_namespace",
+    "get_metadef_objects",
+    "get_metadef_object",
+    "get_metadef_properties",
+    "get_metadef_property",
+    "get_metadef_tags",
+    "get_metadef_tag",
+    "list_metadef_resource_types",
+    "get_metadef_resource_type",
+)
+CHANGE_METADEFS = (
+    "metadef_admin",
+    *(f"{verb}_metadef_{noun}" for verb in ("add", "modify", "delete") for noun in ("namespace", "object", "tag")),
+    *(f"{verb}_metadef_property" for verb in ("add", "modify", "remove")),
+    *(f"{verb}_metadef_resource_type_association" for verb in ("add", "remove")),
+    *(f"{verb}_metadef_tags" for verb in ("add", "delete")),
+)
 
 # Reference appendix A, by the shorthand of its section 0.2.
 MEANINGS: dict[str, Meaning] = {
@@ -95,6 +118,10 @@ MEANINGS: dict[str, Meaning] = {
     "get_tasks": anybody,
     "add_task": anybody,
     "modify_task": anybody,
+    "metadef_default": anybody,
+    "get_metadef_namespaces": READER,
+    **dict.fromkeys(SEE_NAMESPACE, having("reader", owns, is_public)),
+    **dict.fromkeys(CHANGE_METADEFS, admin),
 }
 
 

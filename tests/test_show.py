@@ -156,20 +156,21 @@ class TestLocations:
         [
             ("show_image_direct_url", "direct_url"),
             ("show_multiple_locations", "locations"),
-            ("multi_store", "stores"),
+            ("stores", "stores"),
         ],
     )
     async def test_each_option_shows_one_of_them(
         self, connect: Connect, active: Image, option: str, field: str
     ) -> None:
-        body = await shown(await connect(**{option: True}), "ann")
+        body = await shown(await connect(**{option: EVERYTHING[option]}), "ann")
         assert {"locations", "direct_url", "stores"} & body.keys() == {field}
 
-    async def test_the_owner_sees_them_as_they_are_kept(self, connect: Connect, active: Image) -> None:
+    async def test_the_owner_sees_them_those_of_the_heaviest_store_first(self, connect: Connect, active: Image) -> None:
         body = await shown(await connect(**EVERYTHING), "ann")
-        assert body["direct_url"] == "file:///slow/1"
-        assert body["stores"] == "slow,fast"
-        assert body["locations"] == [{"url": each.url, "metadata": each.metadata} for each in LOCATIONS]
+        assert body["direct_url"] == "s3://b/2"
+        assert body["stores"] == "fast,slow"
+        slow, fast, elsewhere = [{"url": each.url, "metadata": each.metadata} for each in LOCATIONS]
+        assert body["locations"] == [fast, slow, elsewhere]
 
     async def test_who_fails_get_image_location_sees_none(self, connect: Connect, active: Image) -> None:
         body = await shown(await connect(**EVERYTHING), "bob")
@@ -178,7 +179,7 @@ class TestLocations:
     async def test_operators_may_show_them_to_all(self, connect: Connect, active: Image, tmp_path: Any) -> None:
         (tmp_path / "policy.yaml").write_text('get_image_location: "@"\n')
         client = await connect(policy=load_policy(str(tmp_path / "policy.yaml")), **EVERYTHING)
-        assert (await shown(client, "bob"))["direct_url"] == "file:///slow/1"
+        assert (await shown(client, "bob"))["direct_url"] == "s3://b/2"
 
     async def test_without_data_locations_are_empty_and_the_others_absent(
         self, connect: Connect, store: ImageStore
@@ -196,7 +197,7 @@ class TestLocations:
         body = await shown(client, "ann")
         assert body["locations"] == []
         assert not {"direct_url", "stores"} & body.keys()
-        assert (await shown(client, "admin"))["direct_url"] == "file:///slow/1"
+        assert (await shown(client, "admin"))["direct_url"] == "s3://b/2"
 
 
 class TestConditions:

@@ -17,6 +17,7 @@ from drivers.errors import (
 )
 from drivers.memory.claims import MemoryClaims
 from drivers.memory.tasks import MemoryTasks
+from drivers.metadefs.memory import MemoryMetadefs
 from drivers.options import StoreOptions
 from drivers.query import ImageQuery
 from drivers.records import Image, Member, MemberStatus, View
@@ -37,6 +38,7 @@ class MemoryStore(MemoryClaims, MemoryTasks):
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(clock)
+        self.metadefs = MemoryMetadefs()
 
     async def check(self) -> None:
         """Serve always: there is nothing that could be away."""

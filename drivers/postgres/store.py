@@ -25,6 +25,7 @@ from drivers.postgres.claims import PostgresClaims, orphan, take_effect
 from drivers.postgres.connections import count
 from drivers.postgres.faults import SCHEMA_TOO_OLD, connect
 from drivers.postgres.listing import page_statement
+from drivers.postgres.metadefs import PostgresMetadefs
 from drivers.postgres.migrations import pending
 from drivers.postgres.rows import IMAGE_ID, STORABLE
 from drivers.postgres.tasks import PostgresTasks, add_or_save_task
@@ -55,7 +56,8 @@ async def open_postgres(url: str, options: StoreOptions) -> "PostgresStore":
         connect=connect,
         init=_prepare,
         reset=_keep_as_is,
-        server_settings={"application_name": "vitrine"},
+        # Times inside JSON that the server makes are in the session's zone.
+        server_settings={"application_name": "vitrine", "timezone": "UTC"},
     )
     return PostgresStore(pool, options)
 
@@ -76,6 +78,7 @@ class PostgresStore(PostgresClaims, PostgresTasks):
     def __init__(self, pool: asyncpg.Pool, options: StoreOptions) -> None:
         super().__init__(pool, options)
         self._reads = Coalescer(self._read)
+        self.metadefs = PostgresMetadefs(self._connection)
 
     async def check(self) -> None:
         """See ImageStore.check."""

@@ -65,7 +65,13 @@ async def index(request: web.Request) -> web.Response:
     require_collection(rules.policy, "get_images", caller, own_images(caller))
     pairs = read_pairs(request.rel_url.raw_query_string)
     query = read_query(pairs, rules, caller)
-    views = await read_page(request.app[STORE], query, lambda view: may(rules.policy, "get_image", caller, view))
+    views = await read_page(
+        request.app[STORE].list_images,
+        query,
+        query.limit,
+        lambda view: may(rules.policy, "get_image", caller, view),
+        lambda view: view.image.id,
+    )
     last = views[-1].image.id if views and len(views) == query.limit else None
     links = Links(first=first_link(pairs), next=next_link(pairs, last) if last else UNSET)
     ordered = (in_order(request, view) for view in views)

@@ -24,6 +24,8 @@ _READER = f"{_ADMIN} or (role:reader and {_OWN})"
 _CREATE = f"{_ADMIN} or (role:member and {_OWN} and project_id:%(owner)s)"
 _SEE = f"{_ADMIN} or (role:reader and {_FINDABLE})"
 _FETCH = f"{_ADMIN} or (role:member and {_FINDABLE})"
+_SEE_NAMESPACE = f"{_ADMIN} or (role:reader and ({_OWN} or 'public':%(visibility)s))"
+_METADEFS = "rule:metadef_admin"
 _SHARED_MEMBER = f"{_ADMIN} or (role:member and {_SHARED_WITH})"
 _READER_OR_SHARED = f"{_ADMIN} or (role:reader and ({_OWN} or {_SHARED_WITH}))"
 _SERVICE_OR_MEMBER = f"{_SERVICE} or (role:member and {_OWN} and project_id:%(owner)s)"
@@ -69,4 +71,32 @@ RULES = (
     Rule("get_tasks", "rule:default", "Not asked by any call; old policy files name it."),
     Rule("add_task", "rule:default", "Not asked by any call; old policy files name it."),
     Rule("modify_task", "rule:default", "Not asked by any call; old policy files name it."),
+    Rule("metadef_default", "", "Not asked by any call; old policy files name it."),
+    Rule("metadef_admin", _ADMIN, "Change metadata definitions, where no rule below says otherwise."),
+    Rule("get_metadef_namespaces", _READER, "List namespaces of metadata definitions."),
+    Rule("get_metadef_namespace", _SEE_NAMESPACE, "Know of a namespace, and show its own fields."),
+    Rule("add_metadef_namespace", _METADEFS, "Create a namespace."),
+    Rule("modify_metadef_namespace", _METADEFS, "Change a namespace's own fields."),
+    Rule("delete_metadef_namespace", _METADEFS, "Delete a namespace, or all objects, properties or tags of it."),
+    Rule("get_metadef_objects", _SEE_NAMESPACE, "List a namespace's objects."),
+    Rule("get_metadef_object", _SEE_NAMESPACE, "Show an object."),
+    Rule("add_metadef_object", _METADEFS, "Add an object to a namespace."),
+    Rule("modify_metadef_object", _METADEFS, "Change an object."),
+    Rule("delete_metadef_object", _METADEFS, "Delete an object."),
+    Rule("list_metadef_resource_types", _SEE_NAMESPACE, "List resource types, or those of a namespace."),
+    Rule("get_metadef_resource_type", _SEE_NAMESPACE, "Show a resource type of a namespace."),
+    Rule("add_metadef_resource_type_association", _METADEFS, "Associate a namespace with a resource type."),
+    Rule("remove_metadef_resource_type_association", _METADEFS, "End the association with a resource type."),
+    Rule("get_metadef_properties", _SEE_NAMESPACE, "List a namespace's properties."),
+    Rule("get_metadef_property", _SEE_NAMESPACE, "Show a property."),
+    Rule("add_metadef_property", _METADEFS, "Add a property to a namespace."),
+    Rule("modify_metadef_property", _METADEFS, "Change a property."),
+    Rule("remove_metadef_property", _METADEFS, "Delete a property."),
+    Rule("get_metadef_tags", _SEE_NAMESPACE, "List a namespace's tags."),
+    Rule("get_metadef_tag", _SEE_NAMESPACE, "Show a tag."),
+    Rule("add_metadef_tag", _METADEFS, "Add a tag to a namespace."),
+    Rule("add_metadef_tags", _METADEFS, "Add several tags to a namespace, or replace all it has."),
+    Rule("modify_metadef_tag", _METADEFS, "Rename a tag."),
+    Rule("delete_metadef_tag", _METADEFS, "Delete a tag."),
+    Rule("delete_metadef_tags", _METADEFS, "Delete all tags of a namespace."),
 )

@@ -40,9 +40,22 @@ def wrk() -> str:
     return found
 
 
-def measure(url: str, pid: int, token: str, paths: Path, seconds: int) -> Sample:
+def measure(url: str, pid: int, token: str, paths: Path, seconds: int, connections: int = CONNECTIONS) -> Sample:
     """Ask a server for the paths listed in a file, over all connections at once; raises SystemExit on any failure."""
-    command = [wrk(), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(SCRIPT), url, "--", token, str(paths)]
+    command = [
+        wrk(),
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds}s",
+        "--timeout",
+        "20s",
+        "-s",
+        str(SCRIPT),
+        url,
+        "--",
+        token,
+        str(paths),
+    ]
     before = cpu_seconds(pid)
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=seconds + 30)
     spent = cpu_seconds(pid) - before
