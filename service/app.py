@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from drivers.protocol import ImageStore
-from service import keys
+from service import cors, keys
 from service.addressing import accepted_minors
 from service.auth import Authenticate, authenticator
 from service.entrance import Gate, elsewhere, entrance, open_entrance
@@ -62,6 +62,7 @@ def make_app(
     app[keys.IMAGE_SCHEMA] = ImageSchema(schemas["image"])
     app[keys.SCHEMAS] = MappingProxyType({name: msgspec.json.encode(schema) for name, schema in schemas.items()})
     add_routes(app, settings, authenticator(settings, verifier))
+    cors.setup(app, settings.cors_allowed_origins)
     app[keys.DOCUMENT] = msgspec.json.encode(describe(app))
     app[keys.PAGE_FILES] = read_page_files()
     return app

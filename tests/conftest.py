@@ -5,6 +5,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -94,6 +95,14 @@ def connect(aiohttp_client: AiohttpClient, store: ImageStore) -> Connect:
 async def client(connect: Connect) -> Client:
     """Give a client of the application with default settings."""
     return await connect()
+
+
+@pytest.fixture
+def tokens_file(tmp_path: Path) -> str:
+    """Give the path of a file with the one token of the service as a process."""
+    path = tmp_path / "tokens.yaml"
+    path.write_text("- {token: token-of-ann, user_id: ann, project_id: p1, roles: [member, reader]}\n")
+    return str(path)
 
 
 @pytest.fixture(scope="session")
