@@ -1,14 +1,9 @@
 """A real Keystone for the tests: installed once into a cache folder, started on loopback with SQLite and fernet."""
 
 import base64
-import fcntl
-import hashlib
-import os
 import secrets
-import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,9 +15,11 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 import msgspec
-import pytest
+
+from tests.environments import installed
 
 LOCK = Path(__file__).with_name("keystone.lock")
+REGION = "RegionOne"
 
 CONFIG = """
 [database]
@@ -57,8 +54,9 @@ class Reply(NamedTuple):
 class Keystone:
     """A running Keystone with projects `demo`, `alt` and `service`, and users who all have the same password.
 
-    `demo` and `alt` are members of their projects, `reader` reads in `demo`, `vitrine` has the role `service` in the
-    project `service` and reads the system, and `admin` administers the system and the project `admin`.
+    `demo` and `alt` are members of their projects, `reader` reads in `demo`, `manager` manages it, `vitrine` and `nova`
+    have the role `service` in the project `service`, `vitrine` reads the system, and `admin` administers the system and
+    the projects `admin` and `demo`.
     """
 
     def __init__(self, url: str, brief_url: str, password: str) -> None:
@@ -124,20 +122,31 @@ class Keystone:
         return self.call(method, path, body, X_Auth_Token=self._admin).body
 
     def populate(self) -> None:
-        """Create the projects and users."""
+        """Create the region, the projects and the users."""
+        self.administer("POST", "/regions", {"region": {"id": REGION}})
         for project in ("demo", "alt", "service"):
             self._add("project", name=project)
-        for user in ("demo", "alt", "reader", "vitrine"):
+        for user in ("demo", "alt", "reader", "manager", "vitrine", "nova"):
             self._add("user", name=user, password=self.password)
         for user, project, role in (
             ("demo", "demo", "member"),
             ("alt", "alt", "member"),
             ("reader", "demo", "reader"),
+            ("manager", "demo", "manager"),
+            ("admin", "demo", "admin"),
             ("vitrine", "service", "service"),
+            ("nova", "service", "service"),
         ):
             self._grant(f"/projects/{self.project_id(project)}", user, role)
         self._grant("/domains/default", "admin", "admin")
         self._grant("/system", "vitrine", "reader")
+
+    def register(self, kind: str, name: str, url: str) -> None:
+        """Put a service into the catalog, as `REGION` has it."""
+        service = self.administer("POST", "/services", {"service": {"type": kind, "name": name}})["service"]["id"]
+        for interface in ("public", "internal", "admin"):
+            fields = {"interface": interface, "url": url, "region_id": REGION, "service_id": service}
+            self.administer("POST", "/endpoints", {"endpoint": fields})
 
     @cached_property
     def _admin(self) -> str:
@@ -164,7 +173,7 @@ class Keystone:
 @contextmanager
 def running_keystone(folder: Path) -> Iterator[Keystone]:
     """Run Keystone with its data in an empty folder: twice, one issuing tokens for an hour, the other for a second."""
-    python = installed_keystone()
+    python = installed(LOCK)
     password = secrets.token_urlsafe()
     (folder / "keys").mkdir(mode=0o700)
     for number in ("0", "1"):
@@ -180,37 +189,6 @@ def running_keystone(folder: Path) -> Iterator[Keystone]:
             error.add_note((folder / "keystone.log").read_text()[-4000:])
             raise
         yield keystone
-
-
-def installed_keystone() -> Path:
-    """Give the Python of an environment that holds exactly the lock file, making it first if need be.
-
-    It lies below `VITRINE_TEST_CACHE` or `.cache` in the repository. Runs that start at once wait for each other.
-    Skips the test if no package index can be reached, except in CI.
-    """
-    cache = Path(os.environ.get("VITRINE_TEST_CACHE") or Path(__file__).parents[1] / ".cache").absolute()
-    cache.mkdir(parents=True, exist_ok=True)
-    content = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()
-    environment = cache / f"keystone-{content[:16]}"
-    finished = environment / "finished"
-    with environment.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not finished.exists():
-            shutil.rmtree(environment, ignore_errors=True)
-            _install(environment)
-            finished.touch()
-    return environment / "bin" / "python"
-
-
-def _install(environment: Path) -> None:
-    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-    pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "--no-input", "--only-binary", ":all:"]
-    command = [*pip, "--require-hashes", "--requirement", str(LOCK)]
-    result = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    if result.returncode and "connection broken by" in result.stdout and "CI" not in os.environ:
-        pytest.skip("Keystone is not installed yet and no package index can be reached")
-    if result.returncode:
-        raise RuntimeError(f"Keystone cannot be installed:\n{result.stdout[-4000:]}")
 
 
 def _config(folder: Path, token_seconds: int) -> Path:

@@ -2,10 +2,8 @@
 
 import asyncio
 import os
-import socket
-import subprocess
 import sys
-import time
+import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,9 +17,7 @@ from drivers.postgres.migrations import migrate
 from drivers.registry import open_store
 from tests.bench.data import CALLER, TOKEN, fill, images
 from tests.postgres import with_database
-
-ROOT = Path(__file__).parents[2]
-START_SECONDS = 20.0
+from tests.servers import free_port, running
 
 
 class Server(NamedTuple):
@@ -39,17 +35,17 @@ class Answer(NamedTuple):
 
 
 @contextmanager
-def bench_app(path: str, kind: str, *arguments: str) -> Iterator[Server]:
+def bench_app(kind: str, *arguments: str) -> Iterator[Server]:
     """Run an application of `tests.bench.serve` by its name there."""
-    port = _free_port()
-    with _running(["tests.bench.serve", kind, str(port), *arguments], port, path, {}) as server:
+    port = free_port()
+    with _running(["tests.bench.serve", kind, str(port), *arguments], port, {}) as server:
         yield server
 
 
 @contextmanager
-def vitrine(path: str, database: str, folder: Path) -> Iterator[Server]:
+def vitrine(database: str, folder: Path) -> Iterator[Server]:
     """Run `vitrine serve` on a database, with a file of tokens in the folder."""
-    tokens, port = folder / "tokens.yaml", _free_port()
+    tokens, port = folder / "tokens.yaml", free_port()
     # JSON is YAML as well.
     tokens.write_bytes(
         msgspec.json.encode(
@@ -64,7 +60,7 @@ def vitrine(path: str, database: str, folder: Path) -> Iterator[Server]:
         "LOG_LEVEL": "warning",
     }
     environ = {f"VITRINE_{name}": value for name, value in settings.items()}
-    with _running(["service", "serve"], port, path, environ) as server:
+    with _running(["service", "serve"], port, environ) as server:
         yield server
 
 
@@ -98,32 +94,12 @@ async def _execute(url: str, statement: str) -> None:
 
 
 @contextmanager
-def _running(module: list[str], port: int, path: str, environ: Mapping[str, str]) -> Iterator[Server]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("VITRINE_")}
-    process = subprocess.Popen([sys.executable, "-m", *module], cwd=ROOT, env=inherited | dict(environ))
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _wait(process, url + path)
-        yield Server(url, process.pid)
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait(process: "subprocess.Popen[bytes]", url: str) -> None:
-    end = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < end:
-        try:
-            ask(url)
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise SystemExit(f"{process.args!r} does not serve.")
+def _running(module: list[str], port: int, environ: Mapping[str, str]) -> Iterator[Server]:
+    url = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        with running([sys.executable, "-m", *module], f"{url}/healthcheck", log, environ) as process:
+            yield Server(url, process.pid)
 
 
 def ask(url: str) -> Answer:
@@ -131,8 +107,3 @@ def ask(url: str) -> Answer:
     request = urllib.request.Request(url, headers={"X-Auth-Token": TOKEN})
     with urllib.request.urlopen(request, timeout=5) as answer:
         return Answer(answer.read(), answer.headers["Content-Type"])
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -1,0 +1,46 @@
+"""A Keystone, a catalog, an image service and a web server, once for the whole run."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.e2e.services import Served, glance, vitrine
+from tests.e2e.stories.telling import Cloud
+from tests.file_server import serving_files
+from tests.keystone import REGION, Keystone, running_keystone
+
+
+@pytest.fixture(scope="session")
+def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
+    """Give a Keystone of this suite's own: its catalog is what clients go by."""
+    with running_keystone(tmp_path_factory.mktemp("keystone")) as keystone:
+        yield keystone
+
+
+@pytest.fixture(scope="session")
+def served(postgres_server: str, keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Give the service under test, in the catalog: Vitrine, or, to try the suite, what `TEST_E2E_SERVICE` names."""
+    start = {"vitrine": vitrine, "glance": glance}[os.environ.get("TEST_E2E_SERVICE", "vitrine")]
+    with start(postgres_server, keystone, tmp_path_factory.mktemp("images")) as served:
+        keystone.register("identity", "keystone", f"{keystone.url}/v3")
+        keystone.register("image", "glance", served.url)
+        keystone.register("image_remote", "glance-alternate", served.alternate_url)
+        yield served
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """Give a folder, with a small image in it, and the URL under which it is served."""
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "image.raw").write_bytes(Random(1).randbytes(2**20))
+    with serving_files(folder) as url:
+        yield folder, url
+
+
+@pytest.fixture
+def cloud(served: Served, keystone: Keystone, files: tuple[Path, str], tmp_path: Path) -> Cloud:
+    """Give what a story needs to know."""
+    return Cloud(f"{keystone.url}/v3", keystone.password, REGION, files[1], str(tmp_path))
