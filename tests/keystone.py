@@ -55,8 +55,8 @@ class Keystone:
     """A running Keystone with projects `demo`, `alt` and `service`, and users who all have the same password.
 
     `demo` and `alt` are members of their projects, `reader` reads in `demo`, `manager` manages it, `vitrine` and `nova`
-    have the role `service` in the project `service`, `vitrine` reads the system, and `admin` administers the system and
-    the projects `admin` and `demo`.
+    have the role `service` in the project `service`, `nova` is an administrator there too, `vitrine` reads the system,
+    and `admin` administers the system and the projects `admin` and `demo`.
     """
 
     def __init__(self, url: str, brief_url: str, password: str) -> None:
@@ -136,6 +136,7 @@ class Keystone:
             ("admin", "demo", "admin"),
             ("vitrine", "service", "service"),
             ("nova", "service", "service"),
+            ("nova", "service", "admin"),
         ):
             self._grant(f"/projects/{self.project_id(project)}", user, role)
         self._grant("/domains/default", "admin", "admin")

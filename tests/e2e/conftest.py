@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from tests.e2e.compatibility import Found
 from tests.e2e.services import Served, glance, vitrine
 from tests.e2e.stories.telling import Cloud
 from tests.file_server import serving_files
@@ -38,6 +39,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]
     (folder / "image.raw").write_bytes(Random(1).randbytes(2**20))
     with serving_files(folder) as url:
         yield folder, url
+
+
+@pytest.fixture(scope="session")
+def found() -> Found:
+    """Give what keeps what the run finds, for the page that tells it."""
+    return Found()
 
 
 @pytest.fixture

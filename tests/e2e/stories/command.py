@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -161,9 +162,20 @@ class CommandLine:
         place = {"AUTH_URL": self._cloud.auth_url, "REGION_NAME": self._cloud.region, "IDENTITY_API_VERSION": "3"}
         domains = {"USER_DOMAIN_NAME": "Default", "PROJECT_DOMAIN_NAME": "Default"}
         environ = {f"OS_{name}": value for name, value in (names | place | domains).items()}
-        # Without a terminal for its input, `image create` takes that for the data, unless there is none at all.
-        command = ["sh", "-c", 'exec "$0" "$@" <&-', str(OPENSTACK), *arguments]
-        done = subprocess.run(command, env=os.environ | environ, capture_output=True, text=True, check=False)
+        # `image create` takes its input for data unless that is a terminal.
+        ours, theirs = pty.openpty()
+        try:
+            done = subprocess.run(
+                [OPENSTACK, *arguments],
+                env=os.environ | environ,
+                stdin=theirs,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        finally:
+            os.close(ours)
+            os.close(theirs)
         if done.returncode:
             raise Refused(f"openstack {' '.join(arguments)}: {done.stderr.strip()[-500:]}")
         return done.stdout

@@ -104,8 +104,11 @@ class GlanceClient:
         self._mine.images.image_import(image.id, "glance-direct")
         image = wait_for(lambda: self._mine.images.get(image.id), lambda image: image.status == "active")
         equal(image.checksum, self._content.md5)
-        tasks = self._mine.images.get_associated_image_tasks(image.id)["tasks"]
-        equal([task["status"] for task in tasks], ["success"])
+        (task,) = wait_for(
+            lambda: self._mine.images.get_associated_image_tasks(image.id)["tasks"],
+            lambda tasks: tasks[0]["status"] != "processing",
+        )
+        equal(task["status"], "success")
 
     def reads_the_metadata_definitions(self) -> None:
         equal([each.namespace for each in self._mine.metadefs_namespace.list()][:0], [])

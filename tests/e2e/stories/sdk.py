@@ -1,6 +1,7 @@
 """openstacksdk, as Ansible's modules and Ironic use it."""
 
 from pathlib import Path
+from typing import Any
 
 from openstack.connection import Connection
 
@@ -23,8 +24,7 @@ class Sdk:
         self._alt = logged_in(cloud, "alt").get_project_id()
 
     def creates_an_image_from_a_file(self) -> None:
-        wishes = {"tags": ["old"], "meta": {"colour": "red"}, "wait": True, "timeout": 60}
-        self._id = self._mine.create_image("by the sdk", filename=str(self._file), **TYPE, **wishes).id
+        self._id = self._created(tags=["old"], meta={"colour": "red"}).id
 
     def reads_what_was_uploaded(self) -> None:
         image = self._mine.image.get_image(self._id)
@@ -32,8 +32,7 @@ class Sdk:
         equal((image.checksum, image.hash_value), (self._content.md5, self._content.sha512))
 
     def does_not_upload_the_same_file_again(self) -> None:
-        again = self._mine.create_image("by the sdk", filename=str(self._file), **TYPE, wait=True, timeout=60)
-        equal(again.id, self._id)
+        equal(self._created().id, self._id)
 
     def finds_it_by_its_name(self) -> None:
         equal(self._mine.image.find_image("by the sdk").id, self._id)
@@ -88,6 +87,10 @@ class Sdk:
     def deletes_it(self) -> None:
         self._mine.image.delete_image(self._id)
         equal(self._mine.image.find_image(self._id), None)
+
+    def _created(self, **wishes: Any) -> Any:
+        wishes |= {"filename": str(self._file), "validate_checksum": True, "wait": True, "timeout": 60}
+        return self._mine.create_image("by the sdk", **TYPE, **wishes)
 
 
 if __name__ == "__main__":

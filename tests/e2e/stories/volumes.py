@@ -27,7 +27,7 @@ class Volumes:
         self._alt = logged_in(cloud, "alt").get_project_id()
 
     def registers_an_image_and_uploads_the_volume(self) -> None:
-        properties = {"signature_verified": "False", "base": "6a4b8f0e"}
+        properties = {"signature_verified": "False", "volume": "6a4b8f0e"}
         self._id = self._images.create(self._demo, WANTED | {"properties": properties})["id"]
         data = io.BytesIO(self._content.bytes)
         image = self._images.update(self._demo, self._id, {}, data, purge_props=False, base_image_ref="6a4b8f0e")
@@ -35,11 +35,11 @@ class Volumes:
 
     def shows_it_with_its_properties_apart(self) -> None:
         image = self._images.show(self._demo, self._id)
-        equal((image["checksum"], image["properties"]["base"]), (self._content.md5, "6a4b8f0e"))
+        equal((image["checksum"], image["properties"]["volume"]), (self._content.md5, "6a4b8f0e"))
 
     def lists_it(self) -> None:
         equal(
-            self._id in [image["id"] for image in self._images.detail(self._demo, filters={"base": "6a4b8f0e"})], True
+            self._id in [image["id"] for image in self._images.detail(self._demo, filters={"volume": "6a4b8f0e"})], True
         )
 
     def downloads_it_into_a_file(self) -> None:
