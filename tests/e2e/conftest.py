@@ -1,15 +1,17 @@
 """A Keystone, a catalog, an image service and a web server, once for the whole run."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from tests.e2e.compatibility import Found
+from tests.e2e.compatibility import HERE, Found
 from tests.e2e.services import Served, glance, vitrine
 from tests.e2e.stories.telling import Cloud
+from tests.environments import installed
 from tests.file_server import serving_files
 from tests.keystone import REGION, Keystone, running_keystone
 
@@ -47,7 +49,18 @@ def found() -> Found:
     return Found()
 
 
-@pytest.fixture
-def cloud(served: Served, keystone: Keystone, files: tuple[Path, str], tmp_path: Path) -> Cloud:
+@pytest.fixture(scope="session")
+def environments() -> Mapping[str, Path]:
+    """Give the Python of each environment, by the name of its lock file; those that are missing are made at once."""
+    locks = sorted(HERE.glob("*.lock"))
+    with ThreadPoolExecutor() as pool:
+        return {lock.stem: python for lock, python in zip(locks, pool.map(installed, locks), strict=True)}
+
+
+@pytest.fixture(scope="session")
+def cloud(
+    served: Served, keystone: Keystone, files: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
+) -> Cloud:
     """Give what a story needs to know."""
-    return Cloud(f"{keystone.url}/v3", keystone.password, REGION, files[1], str(tmp_path))
+    folder = tmp_path_factory.mktemp("stories")
+    return Cloud(f"{keystone.url}/v3", keystone.password, REGION, files[1], str(folder))

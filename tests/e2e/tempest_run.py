@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.e2e.formats import write_formats
-from tests.environments import installed
 from tests.keystone import REGION, Keystone
 
-LOCK = Path(__file__).with_name("tempest.lock")
 EXPECTED = Path(__file__).with_name("tempest.txt")
 # All of the image service's own; booting servers and attaching volumes is for those who run these services.
 TESTS = r"^(tempest\.api\.image\.v2|glance_tempest_plugin)\."
@@ -33,9 +31,11 @@ class Outcome(NamedTuple):
     reason: str = ""
 
 
-def run_tempest(folder: Path, keystone: Keystone, files: tuple[Path, str]) -> dict[str, Outcome]:
-    """Run all tests against the image service in the catalog; give what came of each, by its name."""
-    python = installed(LOCK)
+def run_tempest(python: Path, folder: Path, keystone: Keystone, files: tuple[Path, str]) -> dict[str, Outcome]:
+    """Run all tests against the image service in the catalog; give what came of each, by its name.
+
+    `python` is that of Tempest's environment.
+    """
     (folder / "sitecustomize.py").write_text(LOOPBACK)
     with (folder / "tempest.conf").open("w") as file:
         configuration(folder, keystone, files).write(file)
