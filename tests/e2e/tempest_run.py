@@ -14,6 +14,7 @@ EXPECTED = Path(__file__).with_name("tempest.txt")
 # All of the image service's own; booting servers and attaching volumes is for those who run these services.
 TESTS = r"^(tempest\.api\.image\.v2|glance_tempest_plugin)\."
 OTHERS = "test_compute_|test_images_dependency|test_convert_|volume"
+HEAD = "# What comes of each test of Tempest and its plug-in, and of what does not pass, why. Of a skipped class, its name.\n"
 # Its server of slow downloads binds the address of the way out of the machine; all of this stays on loopback.
 LOOPBACK = """
 try:
@@ -141,7 +142,7 @@ def expected() -> dict[str, Outcome]:
 
 def table(found: Mapping[str, Outcome]) -> str:
     """Write such a table."""
-    return "".join(
+    return HEAD + "".join(
         f"{outcome.status} {name}{outcome.reason and f' # {outcome.reason}'}\n"
         for name, outcome in sorted(found.items())
     )
