@@ -14,7 +14,7 @@ EXPECTED = Path(__file__).with_name("tempest.txt")
 # All of the image service's own; booting servers and attaching volumes is for those who run these services.
 TESTS = r"^(tempest\.api\.image\.v2|glance_tempest_plugin)\."
 OTHERS = "test_compute_|test_images_dependency|test_convert_|volume"
-HEAD = "# What comes of each test of Tempest and its plug-in, and of what does not pass, why. Of a skipped class, its name.\n"
+HEAD = "# What comes of each test of Tempest and its plug-in, and why not all pass; of a skipped class, its name.\n"
 # Its server of slow downloads binds the address of the way out of the machine; all of this stays on loopback.
 LOOPBACK = """
 try:
