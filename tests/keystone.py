@@ -1,4 +1,4 @@
-"""A real Keystone for the tests: installed once into a cache folder, started on loopback with SQLite and fernet."""
+"""A real Keystone for the tests: installed once into a cache folder, started on loopback with fernet tokens."""
 
 import base64
 import secrets
@@ -23,7 +23,7 @@ REGION = "RegionOne"
 
 CONFIG = """
 [database]
-connection = sqlite:///{folder}/keystone.sqlite
+connection = {database}
 [fernet_tokens]
 key_repository = {folder}/keys
 [fernet_receipts]
@@ -172,14 +172,18 @@ class Keystone:
 
 
 @contextmanager
-def running_keystone(folder: Path) -> Iterator[Keystone]:
-    """Run Keystone with its data in an empty folder: twice, one issuing tokens for an hour, the other for a second."""
+def running_keystone(folder: Path, database: str | None = None) -> Iterator[Keystone]:
+    """Run Keystone with its data in an empty folder: twice, one issuing tokens for an hour, the other for a second.
+
+    SQLite will do for a few users. Who changes them from several sides at once needs an empty PostgreSQL database.
+    """
     python = installed(LOCK)
     password = secrets.token_urlsafe()
     (folder / "keys").mkdir(mode=0o700)
     for number in ("0", "1"):
         (folder / "keys" / number).write_bytes(base64.urlsafe_b64encode(secrets.token_bytes(32)))
-    hourly, brief = (_config(folder, seconds) for seconds in (3600, 1))
+    where = (database or f"sqlite:///{folder}/keystone.sqlite").replace("postgresql://", "postgresql+psycopg2://")
+    hourly, brief = (_config(folder, where, seconds) for seconds in (3600, 1))
     for command in ("db_sync", "bootstrap"):
         _run([python, "-c", MANAGE, "--config-file", hourly, command], folder, {"OS_BOOTSTRAP_PASSWORD": password})
     with _serving(python, folder, hourly) as url, _serving(python, folder, brief) as brief_url:
@@ -192,9 +196,9 @@ def running_keystone(folder: Path) -> Iterator[Keystone]:
         yield keystone
 
 
-def _config(folder: Path, token_seconds: int) -> Path:
+def _config(folder: Path, database: str, token_seconds: int) -> Path:
     path = folder / f"keystone-{token_seconds}.conf"
-    path.write_text(CONFIG.format(folder=folder, token_seconds=token_seconds))
+    path.write_text(CONFIG.format(folder=folder, database=database, token_seconds=token_seconds))
     return path
 
 

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from tests.e2e.compatibility import HERE, Found
-from tests.e2e.services import Served, glance, vitrine
+from tests.e2e.services import Served, glance, new_database, vitrine
 from tests.e2e.stories.telling import Cloud
 from tests.environments import installed
 from tests.file_server import serving_files
@@ -17,9 +17,10 @@ from tests.keystone import REGION, Keystone, running_keystone
 
 
 @pytest.fixture(scope="session")
-def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
+def keystone(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
     """Give a Keystone of this suite's own: its catalog is what clients go by."""
-    with running_keystone(tmp_path_factory.mktemp("keystone")) as keystone:
+    folder = tmp_path_factory.mktemp("keystone")
+    with new_database(postgres_server) as database, running_keystone(folder, database) as keystone:
         yield keystone
 
 
