@@ -122,7 +122,7 @@ class Keystone:
         return self.call(method, path, body, X_Auth_Token=self._admin).body
 
     def populate(self) -> None:
-        """Create the region, the projects and the users."""
+        """Create the region, the projects, the users, and the catalog's entry of Keystone itself."""
         self.administer("POST", "/regions", {"region": {"id": REGION}})
         for project in ("demo", "alt", "service"):
             self._add("project", name=project)
@@ -140,6 +140,8 @@ class Keystone:
         ):
             self._grant(f"/projects/{self.project_id(project)}", user, role)
         self._grant("/domains/default", "admin", "admin")
+        # Whoever verifies tokens with keystonemiddleware looks Keystone up in its own catalog.
+        self.register("identity", "keystone", f"{self.url}/v3")
         self._grant("/system", "vitrine", "reader")
 
     def register(self, kind: str, name: str, url: str) -> None:

@@ -13,6 +13,10 @@ CONNECTIONS = 32
 SCRIPT = Path(__file__).with_name("load.lua")
 
 
+class NothingMeasured(SystemExit):
+    """A server did not do what was to be measured; the text says what happened instead."""
+
+
 class Report(msgspec.Struct, frozen=True):
     """What `load.lua` prints when it is done; times in microseconds."""
 
@@ -54,13 +58,13 @@ def measure(url: str, pid: int, token: str, paths: Path, seconds: int) -> Sample
 
 
 def load(url: str, seconds: int, *arguments: str, connections: int = CONNECTIONS) -> Report:
-    """Send requests as `load.lua` makes them of the arguments; raises SystemExit if any fails, or none is answered."""
+    """Send requests as `load.lua` makes them; raises NothingMeasured if any fails, or none is answered in time."""
     limits = [f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
     command = [wrk(), "-t1", *limits, "-s", str(SCRIPT), url, "--", *arguments]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=seconds + 60)
     report = msgspec.json.decode(done.stdout.splitlines()[-1], type=Report)
     if report.failed or not report.requests:
-        raise SystemExit(f"{report.failed} of {report.requests} requests to {url} failed: nothing was measured.")
+        raise NothingMeasured(f"{report.failed} of {report.requests} requests to {url} failed.")
     return report
 
 

@@ -1,4 +1,4 @@
-"""One big image up and down by curl, which costs next to nothing itself."""
+"""Single requests and one big image up and down, by curl, which costs next to nothing itself."""
 
 import shutil
 import subprocess
@@ -7,9 +7,17 @@ from random import Random
 
 import msgspec
 
+from tests.bench.load import NothingMeasured
 from tests.bench.peers import Peer
 
 BLOCK = 2**20
+
+
+def fetch(peer: Peer, path: str) -> None:
+    """Ask for a path once; raises NothingMeasured unless it is there."""
+    status, _ = _curl(peer, f"{peer.url}{path}")
+    if status != 200:
+        raise NothingMeasured(f"{path} on {peer.name} was answered with {status}.")
 
 
 def registered(peer: Peer) -> str:
@@ -17,30 +25,33 @@ def registered(peer: Peer) -> str:
     if peer.uploaded:
         _curl(peer, "-X", "DELETE", f"{peer.url}/v2/images/{peer.uploaded.pop()}")
     wanted = '{"name": "big", "disk_format": "raw", "container_format": "bare"}'
-    _curl(peer, "-d", wanted, "-H", "Content-Type: application/json", "-o", peer.path("made"), f"{peer.url}/v2/images")
+    kind = "Content-Type: application/json"
+    status, _ = _curl(peer, "-d", wanted, "-H", kind, "-o", peer.path("made"), f"{peer.url}/v2/images")
+    if status != 201:
+        raise NothingMeasured(f"A create on {peer.name} was answered with {status}.")
     return str(msgspec.json.decode(peer.path("made").read_bytes())["id"])
 
 
 def upload(peer: Peer, image: str, mib: int) -> float:
-    """Send so many MiB; give how many went in a second. Raises SystemExit unless they are accepted."""
+    """Send so many MiB; give how many went in a second. Raises NothingMeasured unless they are accepted."""
     source = _data(peer.path("data"), mib)
     headers = ["-H", "Content-Type: application/octet-stream", "-H", "Expect:"]
     status, seconds = _curl(peer, "-T", source, *headers, f"{peer.url}/v2/images/{image}/file")
     if status != 204:
-        raise SystemExit(f"An upload to {peer.name} was answered with {status}.")
+        raise NothingMeasured(f"An upload to {peer.name} was answered with {status}.")
     peer.uploaded.append(image)
     return mib / seconds
 
 
 def download(peer: Peer, mib: int) -> float:
-    """Fetch what was uploaded last; give MiB a second. Raises SystemExit unless it is the same bytes."""
+    """Fetch what was uploaded last; give MiB a second. Raises NothingMeasured unless it is the same bytes."""
     if not peer.uploaded:
-        raise SystemExit(f"Nothing was uploaded to {peer.name}.")
+        raise NothingMeasured(f"Nothing was uploaded to {peer.name}.")
     target = peer.path("downloaded")
     status, seconds = _curl(peer, "-o", target, f"{peer.url}/v2/images/{peer.uploaded[-1]}/file")
     same = status == 200 and subprocess.run(["cmp", target, peer.path("data")], check=False).returncode == 0
     if not same:
-        raise SystemExit(f"A download from {peer.name} was answered with {status}, or with other bytes.")
+        raise NothingMeasured(f"A download from {peer.name} was answered with {status}, or with other bytes.")
     return mib / seconds
 
 

@@ -29,7 +29,6 @@ def served(postgres_server: str, keystone: Keystone, tmp_path_factory: pytest.Te
     """Give the service under test, in the catalog: Vitrine, or, to try the suite, what `TEST_E2E_SERVICE` names."""
     start = {"vitrine": vitrine, "glance": glance}[os.environ.get("TEST_E2E_SERVICE", "vitrine")]
     with start(postgres_server, keystone, tmp_path_factory.mktemp("images")) as served:
-        keystone.register("identity", "keystone", f"{keystone.url}/v3")
         keystone.register("image", "glance", served.url)
         keystone.register("image_remote", "glance-alternate", served.alternate_url)
         yield served

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Mapping
 from configparser import ConfigParser
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tests.e2e.formats import write_formats
@@ -23,6 +24,39 @@ try:
 except ImportError:
     pass
 """
+ABILITIES: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "auth": {
+            "use_dynamic_credentials": "true",
+            "admin_username": "admin",
+            "admin_project_name": "admin",
+            "admin_domain_name": "Default",
+            "admin_system": "all",
+        },
+        "identity": {"auth_version": "v3", "v3_endpoint_type": "publicURL"},
+        "identity-feature-enabled": {"api_v3": "true"},
+        "enforce_scope": {"glance": "true", "keystone": "true"},
+        "service_available": {"glance": "true"}
+        | dict.fromkeys(("nova", "cinder", "neutron", "swift", "horizon"), "false"),
+        "image": {
+            "build_timeout": "60",
+            "build_interval": "1",
+            "disk_formats": "qcow2,raw,ami,ari,aki,vhd,vmdk,vdi,iso,vhdx,ploop,gpt",
+            "image_caching_enabled": "true",
+            "alternate_image_endpoint": "image_remote",
+        },
+        "image-feature-enabled": dict.fromkeys(
+            (
+                "manage_locations",
+                "http_store_enabled",
+                "store_weight_enabled",
+                "image_format_enforcement",
+                "do_secure_hash",
+            ),
+            "true",
+        ),
+    }
+)
 
 
 class Outcome(NamedTuple):
@@ -71,59 +105,25 @@ def run_tempest(python: Path, folder: Path, keystone: Keystone, files: tuple[Pat
 
 
 def configuration(folder: Path, keystone: Keystone, files: tuple[Path, str]) -> ConfigParser:
-    """Say what the service under test can do."""
+    """Say where everything is, and what the service under test can do."""
     web, url = files
     manifest = write_formats(web / "formats")
     config = ConfigParser(interpolation=None)
+    config.read_dict(ABILITIES)
     config.read_dict(
         {
             "DEFAULT": {"log_file": f"{folder}/tempest.log", "debug": "true"},
             "oslo_concurrency": {"lock_path": str(folder)},
-            "auth": {
-                "use_dynamic_credentials": "true",
-                "admin_username": "admin",
-                "admin_password": keystone.password,
-                "admin_project_name": "admin",
-                "admin_domain_name": "Default",
-                "admin_system": "all",
-            },
-            "identity": {
-                "uri_v3": f"{keystone.url}/v3",
-                "auth_version": "v3",
-                "region": REGION,
-                "v3_endpoint_type": "publicURL",
-            },
-            "identity-feature-enabled": {"api_v3": "true"},
-            "enforce_scope": {"glance": "true", "keystone": "true"},
-            # The tests of formats want nova, though they only speak to the image service.
-            "service_available": services(glance=True, nova=bool(manifest)),
-            "image": {
-                "region": REGION,
-                "http_image": f"{url}/image.raw",
-                "http_qcow2_image": f"{url}/formats/qcow2",
-                "build_timeout": "60",
-                "build_interval": "1",
-                "disk_formats": "qcow2,raw,ami,ari,aki,vhd,vmdk,vdi,iso,vhdx,ploop,gpt",
-                "image_caching_enabled": "true",
-                "alternate_image_endpoint": "image_remote",
-            }
-            | ({"images_manifest_file": str(manifest)} if manifest else {}),
-            "image-feature-enabled": {
-                "manage_locations": "true",
-                "http_store_enabled": "true",
-                "store_weight_enabled": "true",
-                "image_format_enforcement": "true",
-                "do_secure_hash": "true",
-            },
+            "auth": {"admin_password": keystone.password},
+            "identity": {"uri_v3": f"{keystone.url}/v3", "region": REGION},
+            "image": {"region": REGION, "http_image": f"{url}/image.raw", "http_qcow2_image": f"{url}/formats/qcow2"},
         }
     )
+    if manifest:
+        config["image"]["images_manifest_file"] = str(manifest)
+        # The tests of formats want nova, though they only speak to the image service.
+        config["service_available"]["nova"] = "true"
     return config
-
-
-def services(**there: bool) -> Mapping[str, str]:
-    """Say which services there are."""
-    names = ("glance", "nova", "cinder", "neutron", "swift", "horizon")
-    return {name: str(there.get(name, False)).lower() for name in names}
 
 
 def outcomes(python: Path, results: Path) -> dict[str, Outcome]:
