@@ -21,6 +21,7 @@ from service.policy.language import PolicyError
 from service.server import serve
 from service.settings import SettingsError, read_settings
 from service.tokens.text import could_be_token
+from service.workers import run_workers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,6 +81,8 @@ def _demo(parsed: argparse.Namespace) -> int:
 def _serve(parsed: argparse.Namespace) -> int:
     settings = read_settings(os.environ)
     _start_logging(settings.log_level)
+    if settings.workers > 1:
+        return run_workers(settings, lambda own, lifeline: _run(serve(own, lifeline)))
     _run(serve(settings))
     return 0
 

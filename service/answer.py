@@ -45,6 +45,7 @@ class JsonAnswer(web.Response):
             and self._keep_alive is None
             and request.version == HttpVersion11
             and request.method != hdrs.METH_HEAD
+            and hdrs.ORIGIN not in request.headers  # a page of another origin, to whom more has to be said
             and not self._cookies
             and not self._compression
         )

@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler
 
 from drivers.metadefs.protocol import metadefs_of
 from drivers.protocol import ImageStore
-from service import keys
+from service import cors, keys
 from service.addressing import accepted_minors
 from service.auth import Authenticate, authenticator
 from service.data.stores import Stores
@@ -82,6 +82,7 @@ def make_app(
         app[keys.METADEF_SCHEMAS] = encoded(metadef_schemas())
     routes = tuple(route for route in ROUTES if metadefs is not None or route not in METADEF_ROUTES)
     app[keys.PROMPT_ROUTES] = add_routes(app, settings, routes, authenticator(settings, verifier))
+    cors.setup(app, settings.cors_allowed_origins)
     app[keys.DOCUMENT] = msgspec.json.encode(describe(app))
     app[keys.PAGE_FILES] = read_page_files()
     return app

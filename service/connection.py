@@ -187,7 +187,9 @@ async def listen(app: web.Application, settings: Settings) -> AsyncIterator[tupl
         max_line_size=LINE_LIMIT,
         max_field_size=LINE_LIMIT,
     )
-    server = await loop.create_server(connection, settings.host, settings.port, reuse_address=True)
+    server = await loop.create_server(
+        connection, settings.host, settings.port, reuse_address=True, reuse_port=settings.workers > 1
+    )
     host, port = server.sockets[0].getsockname()[:2]
     try:
         yield host, port

@@ -52,19 +52,23 @@ async def opened_app(settings: Settings) -> AsyncIterator[web.Application]:
         )
 
 
-async def asked_to_stop() -> None:
-    """Wait for SIGTERM or SIGINT."""
-    stop = asyncio.Event()
+async def asked_to_stop(lifeline: int | None = None) -> None:
+    """Wait for SIGTERM or SIGINT, or for the other end of the pipe `lifeline` to close."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.set)
+    if lifeline is not None:
+        loop.add_reader(lifeline, stop.set)
     await stop.wait()
+    if lifeline is not None:
+        loop.remove_reader(lifeline)
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, lifeline: int | None = None) -> None:
     """Serve until asked to stop; then turn unready, let running requests finish, and close."""
     async with opened_app(settings) as app, listen(app, settings) as address:
         logger.info("Vitrine listens on http://%s:%s", *address)
-        await asked_to_stop()
+        await asked_to_stop(lifeline)
         app[DRAINING].set()
         logger.info("Stopping: running requests have %s seconds to finish", settings.drain_seconds)
         await asyncio.sleep(settings.unready_seconds)

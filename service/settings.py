@@ -39,6 +39,8 @@ Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
 # Without a user and password: these URLs are told to clients.
 HttpUrl = Annotated[str, Meta(pattern="^https?://[^/@?#]+(/[^@]*)?$")]
+# As browsers send it: no path, no slash at the end, no upper case, no pattern.
+Origin = Annotated[str, Meta(pattern=r"^https?://[a-z0-9.:\[\]-]+$")]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +52,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         HttpUrl | None,
         Meta(description="Base URL in links to the service, when clients reach it by another one."),
     ] = None
+    workers: Annotated[Count, Meta(description="Processes that share the port; more than one needs PostgreSQL.")] = 1
+    cors_allowed_origins: Annotated[
+        tuple[Origin, ...],
+        Meta(description="Origins whose pages may call the API from browsers, as `https://horizon.example`."),
+    ] = ()
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="The least severe log lines to write.")
     ] = "info"

@@ -11,10 +11,12 @@ from playwright.async_api import Browser, async_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 INSTALL = "apt-get update && apt-get install -y --no-install-recommends chromium"
-# The service under a name that is not this machine's own, and no other name at all: nothing leaves the machine.
+# The service, and a page that calls it, under names that are not this machine's own, and no other name at all:
+# nothing leaves the machine.
 HOST = "vitrine.example"
+PAGE_HOST = "horizon.example"
 FLAGS = (
-    f"--host-resolver-rules=MAP {HOST} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    f"--host-resolver-rules=MAP {HOST} 127.0.0.1, MAP {PAGE_HOST} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-gpu",

@@ -135,6 +135,14 @@ def blobs_url(store_url: str, tmp_path: Path) -> Secret:
     return Secret("memory://" if store_url == "memory://" else f"file://{tmp_path}/blobs")
 
 
+@pytest.fixture
+def tokens_file(tmp_path: Path) -> str:
+    """Give the path of a file with the one token of the service as a process."""
+    path = tmp_path / "tokens.yaml"
+    path.write_text("- {token: token-of-ann, user_id: ann, project_id: p1, roles: [member, reader]}\n")
+    return str(path)
+
+
 @pytest.fixture(scope="session")
 def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
     """Give a running Keystone for the whole run."""

@@ -1,4 +1,4 @@
-"""A real Keystone for the tests: installed once into a cache folder, started on loopback with SQLite and fernet."""
+"""A real Keystone for the tests: installed once into a cache folder, started on loopback with fernet tokens."""
 
 import base64
 import secrets
@@ -19,10 +19,11 @@ import msgspec
 from tests.environments import installed
 
 LOCK = Path(__file__).with_name("keystone.lock")
+REGION = "RegionOne"
 
 CONFIG = """
 [database]
-connection = sqlite:///{folder}/keystone.sqlite
+connection = {database}
 [fernet_tokens]
 key_repository = {folder}/keys
 [fernet_receipts]
@@ -53,8 +54,9 @@ class Reply(NamedTuple):
 class Keystone:
     """A running Keystone with projects `demo`, `alt` and `service`, and users who all have the same password.
 
-    `demo` and `alt` are members of their projects, `reader` reads in `demo`, `vitrine` has the role `service` in the
-    project `service` and reads the system, and `admin` administers the system and the project `admin`.
+    `demo` and `alt` are members of their projects, `reader` reads in `demo`, `manager` manages it, `vitrine` and `nova`
+    have the role `service` in the project `service`, `nova` is an administrator there too, `vitrine` reads the system,
+    and `admin` administers the system and the projects `admin` and `demo`.
     """
 
     def __init__(self, url: str, brief_url: str, password: str) -> None:
@@ -120,20 +122,34 @@ class Keystone:
         return self.call(method, path, body, X_Auth_Token=self._admin).body
 
     def populate(self) -> None:
-        """Create the projects and users."""
+        """Create the region, the projects, the users, and the catalog's entry of Keystone itself."""
+        self.administer("POST", "/regions", {"region": {"id": REGION}})
         for project in ("demo", "alt", "service"):
             self._add("project", name=project)
-        for user in ("demo", "alt", "reader", "vitrine"):
+        for user in ("demo", "alt", "reader", "manager", "vitrine", "nova"):
             self._add("user", name=user, password=self.password)
         for user, project, role in (
             ("demo", "demo", "member"),
             ("alt", "alt", "member"),
             ("reader", "demo", "reader"),
+            ("manager", "demo", "manager"),
+            ("admin", "demo", "admin"),
             ("vitrine", "service", "service"),
+            ("nova", "service", "service"),
+            ("nova", "service", "admin"),
         ):
             self._grant(f"/projects/{self.project_id(project)}", user, role)
         self._grant("/domains/default", "admin", "admin")
+        # Whoever verifies tokens with keystonemiddleware looks Keystone up in its own catalog.
+        self.register("identity", "keystone", f"{self.url}/v3")
         self._grant("/system", "vitrine", "reader")
+
+    def register(self, kind: str, name: str, url: str) -> None:
+        """Put a service into the catalog, as `REGION` has it."""
+        service = self.administer("POST", "/services", {"service": {"type": kind, "name": name}})["service"]["id"]
+        for interface in ("public", "internal", "admin"):
+            fields = {"interface": interface, "url": url, "region_id": REGION, "service_id": service}
+            self.administer("POST", "/endpoints", {"endpoint": fields})
 
     @cached_property
     def _admin(self) -> str:
@@ -158,14 +174,18 @@ class Keystone:
 
 
 @contextmanager
-def running_keystone(folder: Path) -> Iterator[Keystone]:
-    """Run Keystone with its data in an empty folder: twice, one issuing tokens for an hour, the other for a second."""
+def running_keystone(folder: Path, database: str | None = None) -> Iterator[Keystone]:
+    """Run Keystone with its data in an empty folder: twice, one issuing tokens for an hour, the other for a second.
+
+    SQLite will do for a few users. Who changes them from several sides at once needs an empty PostgreSQL database.
+    """
     python = installed(LOCK)
     password = secrets.token_urlsafe()
     (folder / "keys").mkdir(mode=0o700)
     for number in ("0", "1"):
         (folder / "keys" / number).write_bytes(base64.urlsafe_b64encode(secrets.token_bytes(32)))
-    hourly, brief = (_config(folder, seconds) for seconds in (3600, 1))
+    where = (database or f"sqlite:///{folder}/keystone.sqlite").replace("postgresql://", "postgresql+psycopg2://")
+    hourly, brief = (_config(folder, where, seconds) for seconds in (3600, 1))
     for command in ("db_sync", "bootstrap"):
         _run([python, "-c", MANAGE, "--config-file", hourly, command], folder, {"OS_BOOTSTRAP_PASSWORD": password})
     with _serving(python, folder, hourly) as url, _serving(python, folder, brief) as brief_url:
@@ -178,9 +198,9 @@ def running_keystone(folder: Path) -> Iterator[Keystone]:
         yield keystone
 
 
-def _config(folder: Path, token_seconds: int) -> Path:
+def _config(folder: Path, database: str, token_seconds: int) -> Path:
     path = folder / f"keystone-{token_seconds}.conf"
-    path.write_text(CONFIG.format(folder=folder, token_seconds=token_seconds))
+    path.write_text(CONFIG.format(folder=folder, database=database, token_seconds=token_seconds))
     return path
 
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-# Everything durable is off: the data lives as long as the test run.
-SERVER_OPTIONS = "-c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+SERVER_OPTIONS = "-c listen_addresses="
+# The data lives as long as the test run.
+CARELESS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
 
 
 @contextmanager
-def running_postgres() -> Iterator[str]:
-    """Give the URL of a server on which databases may be created.
+def running_postgres(*, durable: bool = False) -> Iterator[str]:
+    """Give the URL of a server on which databases may be created; it is fast, not safe, unless `durable`.
 
     `TEST_DATABASE_URL` names an existing one. Otherwise one is started in a temporary folder, from installed
     binaries or those of a wheel, and stopped at the end; it listens on a Unix socket only.
@@ -29,7 +30,7 @@ def running_postgres() -> Iterator[str]:
     try:
         identity = _unprivileged(folder)
         binaries = _binaries(folder)
-        with _server(binaries, folder, identity):
+        with _server(binaries, folder, identity, SERVER_OPTIONS if durable else f"{SERVER_OPTIONS} {CARELESS}"):
             yield f"postgresql://postgres@/postgres?host={quote(str(folder))}"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -41,13 +42,13 @@ def with_database(url: str, name: str) -> str:
 
 
 @contextmanager
-def _server(binaries: Path, folder: Path, identity: dict[str, Any]) -> Iterator[None]:
+def _server(binaries: Path, folder: Path, identity: dict[str, Any], options: str) -> Iterator[None]:
     def run(program: str, *arguments: str) -> None:
         command = [str(binaries / program), "-D", str(folder / "data"), *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, **identity)
 
     run("initdb", "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C")
-    run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", f"-k {folder} {SERVER_OPTIONS}", "start")
+    run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", f"-k {folder} {options}", "start")
     try:
         yield
     finally:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+import asyncpg
 from aiohttp import ClientSession
 
 
@@ -54,3 +55,12 @@ async def _address(process: asyncio.subprocess.Process) -> str:
                 assert response.status == 200
             return base
     raise AssertionError("".join(log))
+
+
+async def waiting_for_a_lock(database: str) -> None:
+    """Wait until a statement of the service waits for a lock in the database."""
+    connection = await asyncpg.connect(database)
+    query = "select count(*) from pg_stat_activity where application_name = 'vitrine' and wait_event_type = 'Lock'"
+    while not await connection.fetchval(query):  # noqa: ASYNC110 - the event is in the database
+        await asyncio.sleep(0.01)
+    await connection.close()

@@ -12,7 +12,7 @@ from tests.environments import installed
 from tests.metadefs import FRAGMENT, WHOLE
 from tests.processes import serving
 
-LOCK = Path(__file__).with_name("clients.lock")
+LOCK = Path(__file__).parent / "e2e" / "clients.lock"
 TOKENS = "- {token: the-token, user_id: admin, project_id: p1, roles: [admin, member, reader]}\n"
 
 # glanceclient makes its models from the served schemas, and holds every answer against them.

@@ -21,7 +21,7 @@ from tests.test_metadef_drivers import offered
 
 # Of glance 33.0.0, as its wheel carries them.
 STANDARD_FILES = 32
-GLANCE = Path(__file__).with_name("glance.lock")
+GLANCE = Path(__file__).with_name("glance_catalogue.lock")
 
 
 @pytest.fixture(scope="session")

@@ -154,7 +154,7 @@ class TestAnswers:
         [
             (400, "GET", "/v2/images/%00", "ann"),
             (401, "GET", SHOW, "nonsense"),
-            (403, "GET", SHOW, "sys"),
+            (403, "GET", "/v2/images", "sys"),
             (404, "GET", f"/v2/images/{NEVER}", "ann"),
             (404, "GET", "/v2/schemas/nothing", "ann"),
             (404, "GET", "/docs/nothing", "ann"),

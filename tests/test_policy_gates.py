@@ -148,11 +148,11 @@ def test_an_operators_admin_sees_everything(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("asker", [SYSTEM_ADMIN, DOMAIN_ADMIN])
-def test_tokens_of_a_system_or_a_domain_are_refused(tmp_path: Path, asker: Caller) -> None:
+def test_tokens_of_a_system_or_a_domain_find_no_image_and_are_refused_the_list(tmp_path: Path, asker: Caller) -> None:
     policy = overridden(tmp_path, get_images="@")
     for rule in ("get_image", "modify_image"):
-        assert answer(policy, rule, asker, PUBLIC) == 403
-        assert answer(policy, rule, asker, PRIVATE) == 403
+        assert answer(policy, rule, asker, PUBLIC) == 404
+        assert answer(policy, rule, asker, PRIVATE) == 404
     with pytest.raises(gates.PolicyForbids):
         gates.require_collection(policy, "get_images", asker, own_images(asker))
     assert not gates.may_see_locations(policy, asker, PUBLIC)

@@ -15,18 +15,9 @@ from aiohttp import ClientSession
 from drivers.registry import open_store
 from service.connection import LINE_LIMIT
 from tests.conformance import ONE, image
-from tests.processes import environment, serving, vitrine
+from tests.processes import environment, serving, vitrine, waiting_for_a_lock
 
-TOKENS = "- {token: token-of-ann, user_id: ann, project_id: p1, roles: [member, reader]}\n"
 ANN = {"X-Auth-Token": "token-of-ann"}
-
-
-@pytest.fixture
-def tokens_file(tmp_path: Path) -> str:
-    """Give the path of a file with one token."""
-    path = tmp_path / "tokens.yaml"
-    path.write_text(TOKENS)
-    return str(path)
 
 
 @pytest.fixture
@@ -62,20 +53,12 @@ async def test_a_stop_lets_running_requests_finish(database: str, tokens_file: s
         async with blocker.transaction():
             await blocker.execute("lock table images")
             running = asyncio.ensure_future(session.get(f"{base}/v2/images/{ONE}", headers=ANN))
-            await _waiting_for_a_lock(database)
+            await waiting_for_a_lock(database)
             process.send_signal(signal.SIGTERM)
             await _refuses_connections(base)
         assert (await running).status == 200
         assert await process.wait() == 0
     await blocker.close()
-
-
-async def _waiting_for_a_lock(database: str) -> None:
-    connection = await asyncpg.connect(database)
-    query = "select count(*) from pg_stat_activity where application_name = 'vitrine' and wait_event_type = 'Lock'"
-    while not await connection.fetchval(query):  # noqa: ASYNC110 - the event is in the database
-        await asyncio.sleep(0.01)
-    await connection.close()
 
 
 async def _refuses_connections(base: str) -> None:

@@ -18,7 +18,6 @@ from tests.callers import CALLERS, OWNER, by
 from tests.conformance import ONE, image
 from tests.conftest import Client, Connect
 from tests.processes import environment, vitrine
-from tests.test_process import TOKENS
 from tests.test_update import DRAFT_4, DRAFT_10, PATH, add, patch, remove, replace
 
 ANN, ADMIN = CALLERS["ann"], CALLERS["admin"]
@@ -49,12 +48,6 @@ def read(file: Path) -> Read:
         return read_protections(written(file, text), rule_format, policy or load_policy(None))
 
     return read
-
-
-@pytest.fixture
-def tokens_file(tmp_path: Path) -> str:
-    """Give the path of a file with one token, ann's."""
-    return written(tmp_path / "tokens.yaml", TOKENS)
 
 
 def written(file: Path, text: str) -> str:

@@ -48,6 +48,9 @@ def test_an_empty_environment_gives_the_defaults() -> None:
         ("VITRINE_USER_STORAGE_QUOTA", "10 GB"),
         ("VITRINE_USER_STORAGE_QUOTA", "-1"),
         ("VITRINE_USER_STORAGE_QUOTA", "1PB"),
+        ("VITRINE_WORKERS", "0"),
+        ("VITRINE_CORS_ALLOWED_ORIGINS", "*"),
+        ("VITRINE_CORS_ALLOWED_ORIGINS", "https://horizon.example/"),
     ],
 )
 def test_a_malformed_value_stops_the_start_by_name(variable: str, text: str) -> None:

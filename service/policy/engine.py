@@ -31,7 +31,7 @@ class Policy:
         Tokens of a system or a domain pass no rule: all are for projects (reference section 0.2).
         """
         check = self._checks[rule]
-        return in_scope(caller) and check(target, caller)
+        return caller.scope not in {"system", "domain"} and check(target, caller)
 
     def defines(self, rule: str) -> bool:
         """Tell whether there is a rule of this name; an operator's own may be gone with the next file."""
@@ -44,11 +44,6 @@ class Policy:
     def replace(self, checks: Mapping[str, Check]) -> None:
         """Decide by these rules from now on."""
         self._checks = checks
-
-
-def in_scope(caller: Caller) -> bool:
-    """Tell whether the caller's token is of the kind that rules are for: not a system's, not a domain's."""
-    return caller.scope not in {"system", "domain"}
 
 
 def load_policy(path: str | None) -> Policy:

@@ -3,7 +3,7 @@
 from drivers.errors import ImageNotFound
 from drivers.records import View
 from service.caller import Caller
-from service.policy.engine import Policy, in_scope
+from service.policy.engine import Policy
 from service.policy.language import Target
 from service.policy.targets import ImageTarget
 
@@ -46,12 +46,10 @@ def require(policy: Policy, rule: str, caller: Caller, view: View) -> None:
     """Let the caller pass both gates to do what `rule` guards (reference section 0.3), or raise.
 
     Raises ImageNotFound when the image is invisible, or when both `rule` and `get_image` refuse, so that 403 never
-    tells a stranger that the image exists; PolicyForbids when only `rule` refuses, or for a token of a system or
-    a domain (section 0.2). A caller who passes `rule` but not `get_image` passes.
+    tells a stranger that the image exists; PolicyForbids when only `rule` refuses. A caller who passes `rule` but not
+    `get_image` passes. Tokens of a system or a domain pass no rule, so all images are hidden from them.
     """
     require_visible(view, caller, policy)
-    if not in_scope(caller):
-        raise PolicyForbids(rule)
     target = ImageTarget(view, caller)
     if policy.allows(rule, caller, target):
         return

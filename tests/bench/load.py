@@ -10,17 +10,26 @@ from typing import NamedTuple
 import msgspec
 
 CONNECTIONS = 32
-SCRIPT = Path(__file__).with_name("show.lua")
+SCRIPT = Path(__file__).with_name("load.lua")
+
+
+class NothingMeasured(SystemExit):
+    """A server did not do what was to be measured; the text says what happened instead."""
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What `show.lua` prints when it is done; times in microseconds."""
+    """What `load.lua` prints when it is done; times in microseconds."""
 
     requests: int
     duration: int
     p50: int
     p99: int
     failed: int
+
+    @property
+    def rate(self) -> float:
+        """Requests per second."""
+        return self.requests / self.duration * 1e6
 
 
 class Sample(NamedTuple):
@@ -42,28 +51,21 @@ def wrk() -> str:
 
 def measure(url: str, pid: int, token: str, paths: Path, seconds: int, connections: int = CONNECTIONS) -> Sample:
     """Ask a server for the paths listed in a file, over all connections at once; raises SystemExit on any failure."""
-    command = [
-        wrk(),
-        "-t1",
-        f"-c{connections}",
-        f"-d{seconds}s",
-        "--timeout",
-        "20s",
-        "-s",
-        str(SCRIPT),
-        url,
-        "--",
-        token,
-        str(paths),
-    ]
     before = cpu_seconds(pid)
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=seconds + 30)
+    report = load(url, seconds, token, str(paths), connections=connections)
     spent = cpu_seconds(pid) - before
+    return Sample(report.rate, report.p50 / 1e3, report.p99 / 1e3, spent / report.requests * 1e6)
+
+
+def load(url: str, seconds: int, *arguments: str, connections: int = CONNECTIONS) -> Report:
+    """Send requests as `load.lua` makes them; raises NothingMeasured if any fails, or none is answered in time."""
+    limits = [f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
+    command = [wrk(), "-t1", *limits, "-s", str(SCRIPT), url, "--", *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=seconds + 60)
     report = msgspec.json.decode(done.stdout.splitlines()[-1], type=Report)
     if report.failed or not report.requests:
-        raise SystemExit(f"{report.failed} of {report.requests} requests to {url} failed: nothing was measured.")
-    rate = report.requests / report.duration * 1e6
-    return Sample(rate, report.p50 / 1e3, report.p99 / 1e3, spent / report.requests * 1e6)
+        raise NothingMeasured(f"{report.failed} of {report.requests} requests to {url} failed.")
+    return report
 
 
 def cpu_seconds(pid: int) -> float:

@@ -57,7 +57,7 @@ def main() -> None:
         postgres = stack.enter_context(running_postgres())
         database = stack.enter_context(filled_database(postgres, "metadefs", migrated))
         shown = asyncio.run(fill_both(database))
-        server = stack.enter_context(vitrine(shown, database, folder))
+        server = stack.enter_context(vitrine(database, folder))
         pairs = (
             Pair(f"show a namespace of {PROPERTIES} properties", ONE_NAMESPACE, shown),
             Pair(f"list {NAMESPACES:,} namespaces", ALL_NAMESPACES, ALL_IMAGES),

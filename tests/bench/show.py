@@ -50,13 +50,12 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _start(stack: ExitStack, folder: Path) -> dict[str, Server]:
-    first = path(images()[0])
     database = stack.enter_context(filled_database(stack.enter_context(running_postgres()), "bench", fill_database))
     return {
-        BARE: stack.enter_context(bench_app(first, "bare")),
-        "memory": stack.enter_context(bench_app(first, "memory")),
-        "postgres": stack.enter_context(vitrine(first, database, folder)),
-        "postgres, token cache": stack.enter_context(bench_app(first, "cached", database)),
+        BARE: stack.enter_context(bench_app("bare")),
+        "memory": stack.enter_context(bench_app("memory")),
+        "postgres": stack.enter_context(vitrine(database, folder)),
+        "postgres, token cache": stack.enter_context(bench_app("cached", database)),
     }
 
 

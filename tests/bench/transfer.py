@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 from tests.bench.bare_upload import receive
 from tests.bench.load import cpu_seconds
-from tests.bench.servers import Server, free_port, running, vitrine
+from tests.bench.servers import Server, vitrine
 from tests.bench.wire import Wire
+from tests.servers import free_port, running
 
 GIB = 1 << 30
 BLOCK = 1 << 20
@@ -84,10 +85,7 @@ def _measure(
 
     with ExitStack() as stack:
         nginx = stack.enter_context(_nginx(folder))
-        servers = {
-            name: stack.enter_context(vitrine("/livez", "memory://", folder, stores=url))
-            for name, url in stores.items()
-        }
+        servers = {name: stack.enter_context(vitrine("memory://", folder, stores=url)) for name, url in stores.items()}
         for _ in range(rounds):
             measured(HASHES, lambda: _hash(data))
             measured("limit: copy and fsync", lambda: _copy(data, folder / "copy"))
@@ -150,9 +148,10 @@ def _nginx(folder: Path) -> Iterator[Server]:
     user = "user root;" if os.getuid() == 0 else ""
     config.write_text(NGINX.format(folder=folder, port=port, user=user))
     (folder / "www" / "ready").write_text("yes")
-    with running([program, "-c", str(config)], port, "/ready", {}) as master:
+    url = f"http://127.0.0.1:{port}"
+    with running([program, "-c", str(config)], f"{url}/ready", folder / "nginx.log") as master:
         children = Path(f"/proc/{master.pid}/task/{master.pid}/children").read_text().split()
-        yield Server(master.url, int(children[0]))
+        yield Server(url, int(children[0]))
 
 
 def _peak(server: Server) -> float:
@@ -186,7 +185,7 @@ def _limit(name: str, samples: Mapping[str, list[Sample]]) -> list[Sample]:
 
 def _at_once(folder: Path, data: Path, count: int) -> str:
     """Upload several images at the same time to a store of files, and tell what that took."""
-    with vitrine("/livez", "memory://", folder, stores=f"file://{folder}/blobs") as server:
+    with vitrine("memory://", folder, stores=f"file://{folder}/blobs") as server:
         paths = [Wire(server.url).created() for _ in range(count)]
         idle = _peak(server)
         took = _timed(partial(_put_all, server, paths, data), server)

@@ -1,0 +1,90 @@
+"""The image service under test, and the one it is compared with, each with an alternate instance beside it."""
+
+import asyncio
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg
+
+from drivers.postgres.migrations import migrate
+from tests.glance import glance_site, running_glance
+from tests.keystone import Keystone
+from tests.postgres import with_database
+from tests.servers import free_port, running
+
+WORKERS = 2
+
+
+class Served(NamedTuple):
+    """Where an image service answers, and where another instance of it does, with the same records and stores."""
+
+    name: str
+    url: str
+    alternate_url: str
+
+
+@contextmanager
+def vitrine(server: str, keystone: Keystone, folder: Path) -> Iterator[Served]:
+    """Run Vitrine on a new database, as operators do, with all of the API that settings can turn on."""
+    with new_database(server) as database:
+        asyncio.run(migrate(database))
+        settings = {
+            "STORE": database,
+            "KEYSTONE_URL": keystone.url,
+            "KEYSTONE_USERNAME": "vitrine",
+            "KEYSTONE_PASSWORD": keystone.password,
+            "KEYSTONE_TIMEOUT": "60",
+            "SHOW_IMAGE_DIRECT_URL": "true",
+            "SHOW_MULTIPLE_LOCATIONS": "true",
+            "MULTI_STORE": "true",
+        }
+        with (
+            instance(folder / "vitrine.log", {**settings, "WORKERS": str(WORKERS)}) as (url, _),
+            instance(folder / "alternate.log", settings) as (alternate_url, _),
+        ):
+            yield Served("vitrine", url, alternate_url)
+
+
+@contextmanager
+def instance(log: Path, settings: dict[str, str]) -> Iterator[tuple[str, int]]:
+    """Run `vitrine serve` on a free port; give its URL and the id of its first process."""
+    port = free_port()
+    environ = {f"VITRINE_{name}": value for name, value in settings.items()} | {"VITRINE_PORT": str(port)}
+    url = f"http://127.0.0.1:{port}"
+    with running([sys.executable, "-m", "service", "serve"], f"{url}/readyz", log, environ) as process:
+        yield url, process.pid
+
+
+@contextmanager
+def glance(server: str, keystone: Keystone, folder: Path) -> Iterator[Served]:
+    """Run Glance, likewise."""
+    with (
+        new_database(server) as database,
+        glance_site(folder, database, keystone) as site,
+        running_glance(site, everything=True, workers=WORKERS) as first,
+        running_glance(site, "alternate", everything=True, workers=1) as second,
+    ):
+        yield Served("glance", first.url, second.url)
+
+
+@contextmanager
+def new_database(server: str) -> Iterator[str]:
+    """Give the URL of a new, empty database."""
+    name = f"vitrine_{secrets.token_hex(8)}"
+    asyncio.run(_execute(server, f"create database {name} template template0"))
+    try:
+        yield with_database(server, name)
+    finally:
+        asyncio.run(_execute(server, f"drop database {name} with (force)"))
+
+
+async def _execute(server: str, statement: str) -> None:
+    connection = await asyncpg.connect(server)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
