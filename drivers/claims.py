@@ -16,7 +16,8 @@ LEASE = timedelta(seconds=30)
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """One object, from before its first byte until a location names it, or until it is gone.
 
-    `id` is the writer's own, made up by it. `url` names the object in `store`. `size`: bytes, once they are known.
+    `id` is the writer's own, made up by it. `url` names the object in `store`, which no second claim may name; where
+    one does, garbage is passed over, and a writer has lost. `size`: bytes, once they are known.
     `reserved`: bytes that count as held by `project_id` while the claim is `writing`, so that concurrent uploads
     cannot overshoot a quota.
     """
@@ -36,8 +37,9 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True):
 
     `added` are new claims: `writing` ones under a `lease`, or `garbage`, to be removed at once. `staged` are claims
     whose object the image stages from now on, `done` those whose object one of its locations names from now on; both
-    have to be `writing` still. `dropped` claims, in whatever state, are `garbage` from now on. `task` is added, or
-    saved as by `save_task`; one that is added `processing` is its adder's, under the `lease`.
+    have to be `writing` still, be their lease out or not. `dropped` claims, in whatever state, are `garbage` from now
+    on. `task` is added when it is not there and nobody ever took it up, else saved as by `save_task`; one that is added
+    `processing` is its adder's, under the `lease`.
     """
 
     added: tuple[Claim, ...] = ()

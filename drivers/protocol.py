@@ -19,7 +19,10 @@ class ClaimStore(Protocol):
     """
 
     async def add_claim(self, claim: Claim, *, lease: timedelta, limits: Limits = UNLIMITED) -> None:
-        """Keep a new `writing` claim under a lease, whatever becomes of its image. Raise QuotaExceeded."""
+        """Keep a new `writing` claim under a lease, whatever becomes of its image.
+
+        Raise QuotaExceeded; LeaseLost when there is a claim of its id or on its object.
+        """
 
     async def renew_claim(self, claim_id: str, *, lease: timedelta, reserved: int, limits: Limits = UNLIMITED) -> None:
         """Begin the lease anew, and reserve so many bytes from now on.
@@ -29,7 +32,7 @@ class ClaimStore(Protocol):
         """
 
     async def drop_claims(self, claim_ids: Sequence[str]) -> None:
-        """Make claims `garbage`, to be removed at once; those that are not there are passed over."""
+        """Make claims `garbage`, to be removed at once; those that are so already or not there are passed over."""
 
     async def claims(self, image_id: str) -> Sequence[Claim]:
         """List an image's claims, in the order of their ids; also of an image that was deleted."""
@@ -52,7 +55,7 @@ class TaskStore(Protocol):
     """Work to be done by any process: leases are told by the storage's own clock."""
 
     async def add_task(self, task: Task) -> None:
-        """Keep a new task, for any process to take up."""
+        """Keep a new task, for any process to take up. Raise LeaseLost when there is one of its id."""
 
     async def take_tasks(self, limit: int, *, lease: timedelta, updated_at: datetime) -> Sequence[Task]:
         """Take up to so many tasks that are `pending`, or `processing` under a lease that ran out, the oldest first.
@@ -62,7 +65,10 @@ class TaskStore(Protocol):
         """
 
     async def renew_task(self, task: Task, *, lease: timedelta) -> None:
-        """Begin the lease anew, and keep the task's message and `updated_at`. Raise LeaseLost as `save_task` does."""
+        """Begin the lease anew, and keep the task's message and `updated_at`.
+
+        Raise LeaseLost as `save_task` does, and for a task that is `pending`.
+        """
 
     async def save_task(self, task: Task) -> None:
         """Replace a task. Raise LeaseLost when it is gone, has ended, or its attempt is another.

@@ -38,7 +38,8 @@ TaskSortKey = Literal["id", "type", "status", "owner", "created_at", "updated_at
 class TaskQuery(msgspec.Struct, frozen=True, kw_only=True):
     """One page of tasks. `project_id` None lists everybody's; tasks that expired before `now` are gone.
 
-    `filters` are equalities. Null sorts first. The order ends in `created_at` and `id`, in the same direction.
+    `filters` are equalities, which null never fulfils. Null sorts as the empty text, or as a time before all. The order
+    ends in `created_at` and `id`, in the same direction. The page starts after the task `marker`, listed or not.
     """
 
     now: datetime

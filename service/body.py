@@ -1,12 +1,14 @@
 """JSON bodies: read whole, bounded, and refused in words a person can use (reference section 8.7)."""
 
+import asyncio
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from service.expectation import invite
-from service.refusals import BadRequest
+from service.keys import SETTINGS
+from service.refusals import BadRequest, TimedOut
 
 MALFORMED = "Malformed JSON in request body."
 DEPTH_LIMIT = 32
@@ -16,13 +18,18 @@ async def read_json(request: web.Request) -> Any:
     """Read the body as JSON, whatever type it claims to be.
 
     Raises BadRequest for an empty body, one that is no JSON in UTF-8, or one that holds U+0000, which storage cannot
-    keep; the framework raises 413 for one over the limit of the settings.
+    keep; TimedOut for one that does not arrive in time; the framework raises 413 for one over the limit of the
+    settings.
     """
     await invite(request)
+    seconds = request.app[SETTINGS].request_seconds
     try:
-        raw = await request.read()
+        async with asyncio.timeout(seconds):
+            raw = await request.read()
     except web.RequestPayloadError:
         raise BadRequest("The body cannot be read: its encoding is not what its headers say.") from None
+    except TimeoutError:
+        raise TimedOut(f"The body did not arrive within {seconds:g} seconds.") from None
     if not raw:
         raise BadRequest("Body expected in request.")
     try:

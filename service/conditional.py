@@ -7,7 +7,8 @@ from drivers.records import Image
 from service.refusals import PreconditionFailed
 from service.wire import NOTHING, Shown
 
-TAG = re.compile(r'(W/)?("[^"]*")')
+TAG = re.compile(r'(W/)?("[^"]*+")')
+LIST = re.compile(rf"\s*+(?:{TAG.pattern})?\s*+(?:,\s*+(?:{TAG.pattern})?\s*+)*+")
 
 
 def etag(image: Image, shown: Shown = NOTHING) -> str:
@@ -29,4 +30,7 @@ def check_if_match(if_match: str | None, tag: str) -> None:
 
 
 def _tags(condition: str, *, weak: bool) -> list[str]:
+    """Read a list of tags; what is none names nothing, so that it never lets a change pass."""
+    if not LIST.fullmatch(condition):
+        return []
     return [tag for weakness, tag in TAG.findall(condition) if weak or not weakness]

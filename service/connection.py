@@ -9,7 +9,7 @@ from functools import partial
 from aiohttp import web
 from aiohttp.web_protocol import _ErrInfo
 
-from service.errors import TEXTS, error_response
+from service.errors import TEXTS, answer_in_shape, error_response
 from service.remainder import is_too_much, read_off
 from service.settings import Settings
 
@@ -51,7 +51,13 @@ class Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send the answer, then read what is left of the body, but never as much as a client may send."""
+        """Send the answer, then read what is left of the body, but never as much as a client may send.
+
+        Where the framework found no route to ask, or an `Expect` that means nothing, answer in our own words.
+        """
+        if isinstance(resp, web.HTTPException):
+            # What is asked of `*` rather than of a path is asked of everything (reference section 8.6).
+            resp = web.Response() if request.method == "OPTIONS" else answer_in_shape(request, resp)
         if is_too_much(request):
             resp.force_close()
         response, reset = await super().finish_response(request, resp, start_time)
@@ -78,6 +84,7 @@ async def listen(app: web.Application, settings: Settings) -> AsyncIterator[tupl
         loop=loop,
         access_log=access_log,
         access_log_format=LOG_FORMAT,
+        keepalive_timeout=settings.request_seconds,  # also for a request of which only a part came
         max_line_size=LINE_LIMIT,
         max_field_size=LINE_LIMIT,
     )

@@ -102,13 +102,17 @@ class ErrorBody(msgspec.Struct, frozen=True):
 
 def answer_to(request: web.Request, error: Exception) -> web.Response:
     """Answer an exception: what is in the table gets its status, the framework's keep theirs, the rest is a 500."""
-    match error:
-        case web.HTTPMethodNotAllowed():
-            text = f"The method {error.method} is not allowed for this resource."
-            return error_response(request, 405, text, {"Allow": allow_header(error.allowed_methods)})
-        case web.HTTPException():
-            return error_response(request, error.status, TEXTS.get(error.status, error.text or error.reason))
+    if isinstance(error, web.HTTPException):
+        return answer_in_shape(request, error)
     return _translated(request, error)
+
+
+def answer_in_shape(request: web.BaseRequest, error: web.HTTPException) -> web.Response:
+    """Say one of the framework's errors as all others are said."""
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        text = f"The method {error.method} is not allowed for this resource."
+        return error_response(request, 405, text, {"Allow": allow_header(error.allowed_methods)})
+    return error_response(request, error.status, TEXTS.get(error.status, error.text or error.reason))
 
 
 def _translated(request: web.Request, error: Exception) -> web.Response:

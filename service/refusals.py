@@ -51,7 +51,7 @@ class UnsupportedEncoding(Refusal):
 
 
 class TimedOut(Refusal):
-    """The client sent nothing for too long (RFC 9110 section 15.5.9)."""
+    """The request, or the next part of its data, did not arrive in time (RFC 9110 section 15.5.9)."""
 
 
 class UnsupportedContent(Refusal):

@@ -54,6 +54,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["debug", "info", "warning", "error"], Meta(description="The least severe log lines to write.")
     ] = "info"
     access_log: Annotated[bool, Meta(description="Write one line per request, not only for failed ones.")] = False
+    request_seconds: Annotated[
+        Seconds, Meta(description="How long a connection may wait for a request, or a request for its JSON body.")
+    ] = 120.0
     drain_seconds: Annotated[
         Seconds, Meta(description="How long running requests may go on after a stop was asked for.")
     ] = 30.0

@@ -113,10 +113,10 @@ class TaskConformance:
     async def test_a_task_whose_lease_ran_out_is_taken_over(self, store: ImageStore) -> None:
         await store.add_task(task())
         await take(store, lease=timedelta(milliseconds=50))
-        assert await take(store) == []
         await asyncio.sleep(0.06)
         (taken,) = await take(store)
         assert taken == task(status="processing", attempt=2, updated_at=LATER)
+        assert await take(store) == []
 
     async def test_a_renewed_lease_runs_anew_and_keeps_the_message(self, store: ImageStore) -> None:
         await store.add_task(task())
@@ -328,6 +328,18 @@ class TaskEffectConformance:
         await store.save(image(status="importing"), effects=Effects(task=task(image_id=ONE)))
         assert list(await store.image_tasks(ONE)) == [task(image_id=ONE)]
         assert [each.id for each in await take(store)] == ["a"]
+
+    async def test_a_task_added_while_it_is_done_is_its_adders_for_a_lease(self, store: ImageStore) -> None:
+        await store.add(image())
+        begun = task(status="processing")
+        await store.save(image(), effects=Effects(task=begun, lease=LONG))
+        assert await take(store) == []
+        await store.renew_task(replace(begun, message="half"), lease=OVER)
+        (taken,) = await take(store)
+        assert taken == replace(begun, message="half", attempt=1, updated_at=LATER)
+        for lost in (store.renew_task(begun, lease=LONG), store.save_task(begun)):
+            with pytest.raises(LeaseLost):
+                await lost
 
     async def test_a_save_saves_the_task_of_its_worker(self, store: ImageStore) -> None:
         await store.add(image())

@@ -68,10 +68,6 @@ async def broken(fault: str, folder: Path, *options: str, only: Sequence[str] = 
 
 class TestKilled(LeftoverConformance):
     @pytest.fixture
-    async def store(self, store: BlobStore) -> BlobStore:
-        return store
-
-    @pytest.fixture
     def abandon(self, folder: Path) -> Callable[[], Awaitable[None]]:
         async def abandon() -> None:
             process = await started("leave-stuck", f"file://{folder}", "--length", str(5 * MIB))

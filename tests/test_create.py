@@ -1,6 +1,7 @@
 """Create an image (reference sections 2.1 and 3), on both drivers."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -159,6 +160,18 @@ async def test_a_body_that_is_no_json_object_is_400(client: Client, raw: bytes) 
 async def test_a_body_over_the_limit_is_413(connect: Connect) -> None:
     client = await connect(body_limit=1000)
     await refused(client, {"a": "x" * 1000}, 413)
+
+
+async def test_a_body_that_does_not_arrive_is_408(connect: Connect) -> None:
+    client = await connect(request_seconds=0.2)
+
+    async def half() -> AsyncIterator[bytes]:
+        yield b'{"name": '
+        await asyncio.sleep(60)
+
+    response = await client.post("/v2/images", data=half(), headers=by("ann"))
+    assert response.status == 408
+    assert (await (await client.get("/v2/images", headers=by("ann"))).json())["images"] == []
 
 
 async def test_a_body_that_is_not_encoded_as_it_says_is_400(client: Client) -> None:

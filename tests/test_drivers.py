@@ -11,7 +11,7 @@ from drivers.options import StoreOptions
 from drivers.protocol import ImageStore
 from drivers.records import View
 from drivers.registry import DRIVERS, open_store
-from tests.conformance import ONE, StoreConformance, full_image, image
+from tests.conformance import LATER, ONE, StoreConformance, full_image, image
 
 
 class TestMemory(StoreConformance):
@@ -34,6 +34,15 @@ class TestPostgres(StoreConformance):
         await store.add(full_image())
         assert await other.get(ONE, "p1", locations=True) == View(full_image())
         await other.close()
+
+    async def test_a_tombstone_tells_when_its_image_was_deleted(self, store: ImageStore, database: str) -> None:
+        await store.add(image())
+        connection = await asyncpg.connect(database)
+        read = "select id, deleted_at from image_ids"
+        assert tuple(await connection.fetchrow(read)) == (ONE, None)
+        await store.delete(ONE, 1, LATER)
+        assert tuple(await connection.fetchrow(read)) == (ONE, LATER)
+        await connection.close()
 
     async def test_a_lost_connection_heals(self, store: ImageStore, database: str) -> None:
         await store.add(image())

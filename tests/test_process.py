@@ -1,6 +1,7 @@
 """The command as people run it: it starts, says what is wrong, survives bad bytes and stops without loss."""
 
 import asyncio
+import json
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -132,6 +133,30 @@ async def test_what_is_no_http_is_a_400_that_repeats_nothing(tokens_file: str, r
         process.terminate()
         _, errors = await process.communicate()
         assert b"secret" not in errors
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        (b"OPTIONS * HTTP/1.1\r\n", 200),
+        (b"CONNECT images.example:443 HTTP/1.1\r\n", 404),
+        (b"GET /v2/images/x HTTP/1.1\r\nExpect: too-much\r\n", 417),
+    ],
+)
+async def test_what_no_route_is_asked_about_is_answered_in_the_same_shape(
+    tokens_file: str, asked: bytes, status: int
+) -> None:
+    async with serving(tokens="static", tokens_file=tokens_file) as (_, base):
+        headers = b"Host: x\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
+        head, body = (await _raw(base, asked + headers)).split(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 %d " % status)
+        assert body == b"" if status == 200 else json.loads(body)["code"].startswith(str(status))
+
+
+@pytest.mark.parametrize("part", [b"", b"GET /v2/ima", b"GET /livez HTTP/1.1\r\nHost: x\r\n"])
+async def test_a_request_that_never_ends_does_not_keep_its_connection(tokens_file: str, part: bytes) -> None:
+    async with serving(tokens="static", tokens_file=tokens_file, request_seconds="0.3") as (_, base), asyncio.timeout(20):
+        assert await _raw(base, part) == b""
 
 
 async def test_headers_up_to_the_limit_are_read(tokens_file: str, session: ClientSession) -> None:

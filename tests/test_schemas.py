@@ -1,14 +1,17 @@
 """The documents by which the API describes itself, and the operator's own (reference section 2.12)."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from service.schemas import read_operator_schema
-from service.settings import SettingsError
+from service.refusals import BadRequest
+from service.schemas import OperatorSchema, image_schema, read_operator_schema
+from service.settings import Settings, SettingsError
+from service.validation import MOST_FAULTS, ImageSchema
 from tests.callers import by
 from tests.conftest import Client, Connect
 
@@ -67,6 +70,24 @@ OPERATORS = {
 }
 
 
+class Watched(list[object]):
+    """A list that counts how far it was read."""
+
+    read = 0
+
+    def __iter__(self) -> Iterator[object]:
+        for item in super().__iter__():
+            self.read += 1
+            yield item
+
+
+def test_a_value_full_of_faults_is_not_read_to_its_end() -> None:
+    tags = Watched([5] * 100_000)
+    with pytest.raises(BadRequest, match=r"tags\.\d+: 5 is not of type 'string'"):
+        ImageSchema(image_schema(Settings(), OperatorSchema())).check({"tags": tags})
+    assert tags.read == MOST_FAULTS
+
+
 class TestOperatorSchema:
     """An operator's file describes additional properties, and create and PATCH keep to it."""
 
@@ -79,6 +100,15 @@ class TestOperatorSchema:
     async def test_its_properties_are_shown_as_no_base_fields(self, described: Client) -> None:
         properties = (await schema(described, "image"))["properties"]
         assert properties["architecture"] == OPERATORS["architecture"] | {"is_base": False}
+
+    async def test_a_property_it_requires_is_missed_by_name(self, connect: Connect, tmp_path: Path) -> None:
+        path = tmp_path / "schema-image.json"
+        path.write_text(json.dumps({"properties": {}, "required": ["architecture"]}))
+        client = await connect(image_schema_file=str(path))
+        assert (await schema(client, "image"))["required"] == ["architecture"]
+        response = await client.post("/v2/images", json={}, headers=by("ann", Accept="application/json"))
+        assert response.status == 400
+        assert "the object: 'architecture' is a required property" in (await response.json())["message"]
 
     async def test_create_and_patch_keep_to_it(self, described: Client) -> None:
         assert (await described.post("/v2/images", json={"architecture": "vax"}, headers=by("ann"))).status == 400

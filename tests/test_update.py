@@ -264,7 +264,8 @@ class TestQuotas:
     ) -> None:
         await store.add(image(properties={"a": "", "b": "", "c": ""}))
         client = await connect(image_property_quota=2)
-        assert (await patched(client, replace("a", "x"), remove("b")))["a"] == "x"
+        assert (await patched(client, replace("a", "x")))["a"] == "x"
+        assert (await patched(client, remove("b")))["a"] == "x"
         assert (await patch(client, add("new", "x"))).status == 413
         assert (await patched(client, remove("a"), add("new", "x")))["new"] == "x"
 
@@ -312,6 +313,14 @@ class TestConcurrency:
         assert (await client.delete(PATH, headers=by("ann", If_Match=stale))).status == 412
         assert (await store.get(ONE, OWNER)).image.name == "x"
         assert (await client.delete(PATH, headers=by("ann", If_Match=f'"other", {fresh}'))).status == 204
+
+    @pytest.mark.usefixtures("ours")
+    @pytest.mark.parametrize("condition", ["{}x", "x{}", "{} {}", "{}, x", '{}, "', "{};", "**", "", ","])
+    async def test_an_if_match_that_is_no_list_of_tags_matches_nothing(self, client: Client, condition: str) -> None:
+        fresh = (await client.get(PATH, headers=by("ann"))).headers["ETag"]
+        condition = condition.format(fresh, fresh)
+        assert (await patch(client, replace("name", "x"), If_Match=condition)).status == 412
+        assert (await client.delete(PATH, headers=by("ann", If_Match=condition))).status == 412
 
     @pytest.mark.usefixtures("ours")
     async def test_any_image_matches_a_star(self, client: Client) -> None:

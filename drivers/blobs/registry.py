@@ -8,6 +8,7 @@ from drivers.blobs.http import open_http
 from drivers.blobs.memory import open_memory_blobs
 from drivers.blobs.options import BlobOptions
 from drivers.blobs.protocol import BlobStore
+from drivers.blobs.s3 import open_s3
 from drivers.schemes import find_opener
 
 OpenBlobs = Callable[[str, BlobOptions], Awaitable[BlobStore]]
@@ -15,10 +16,11 @@ OpenBlobs = Callable[[str, BlobOptions], Awaitable[BlobStore]]
 ENTRY_POINTS = "vitrine.blob_stores"
 DRIVERS: Mapping[str, OpenBlobs] = MappingProxyType(
     {
+        "file": open_file_blobs,
         "http": open_http,
         "https": open_http,
-        "file": open_file_blobs,
         "memory": open_memory_blobs,
+        "s3": open_s3,
     }
 )
 

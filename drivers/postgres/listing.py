@@ -68,20 +68,28 @@ def page_statement(query: ImageQuery) -> Statement:
 
     There is always a row: `marked` tells whether the marker, if any, is there, and `id` is null in an empty page.
     """
-    return _Page(replace(query, sort=_needed(query))).statement()
+    return _Page(query).statement()
 
 
-def _needed(query: ImageQuery) -> tuple[Order, ...]:
-    """Leave out keys that a filter fixes: they order nothing, and keep the others from an index."""
-    fixed = {each.field for each in query.filters if each.operator == "eq" and each.field in TERM_FIELDS}
-    return tuple(order for order in query.sort if order.key not in fixed)
+def _fixed(query: ImageQuery) -> Mapping[Order, str]:
+    """Find the first keys of the order that a filter fixes, and to what: they order nothing but the marker."""
+    values = {each.field: each.value for each in query.filters if each.operator == "eq" and each.field in TERM_FIELDS}
+    fixed: dict[Order, str] = {}
+    for order in query.sort:
+        value = values.get(order.key)
+        if not isinstance(value, str) or not storable(value):
+            break
+        fixed[order] = value
+    return fixed
 
 
 class _Page:
     """The statement of one page while it is written."""
 
     def __init__(self, query: ImageQuery) -> None:
-        self.query = query
+        self.fixed = _fixed(query)
+        # Keys that order nothing would keep the others from an index.
+        self.query = replace(query, sort=query.sort[len(self.fixed) :])
         self.values = Values()
         self.add = self.values.add
         self.tables: list[str] = []
@@ -120,7 +128,9 @@ order by {order}
         if query.marker is None:
             return "true"
         images = Branch("images", ())
-        keys = ", ".join(f"{images.key(order)} as key{number}" for number, order in enumerate(query.sort))
+        keys = ", ".join(
+            (*self._place(images), *(f"{images.key(order)} as key{number}" for number, order in enumerate(query.sort)))
+        )
         where = f"id = {self.add(query.marker)}"
         if not query.is_admin:
             project_id = self.add(query.project_id)
@@ -134,6 +144,14 @@ order by {order}
         self.tables.append(f"marker as materialized (select {keys} from images where {where})")
         return "exists (select from marker)"
 
+    def _place(self, images: Branch) -> Iterator[str]:
+        """Compare the marker's keys with those that a filter fixes, the same for all that is listed."""
+        if self.fixed:
+            values = [self.add(value) for value in self.fixed.values()]
+            ties, beyond = _compare(values, [images.key(order) for order in self.fixed], list(self.fixed))
+            yield f"{beyond} as before_all"
+            yield f"{ties} as among_them"
+
     def _rows(self) -> str:
         """Write the branches, each of at most a page, so that merging them costs a few pages at most."""
         conditions = tuple(write_conditions(self.query, self.values))
@@ -144,24 +162,34 @@ order by {order}
         sort = self.query.sort
         keys = [branch.key(order) for order in sort]
         named = ", ".join(f"{key} as key{number}" for number, key in enumerate(keys))
-        where = " and ".join((*branch.conditions, *conditions, *self._after(keys)))
         order = ", ".join(f"{key} {order.direction}" for key, order in zip(keys, sort, strict=True))
         limit = f"limit {self.query.limit:d}"
-        return f"(select images.*, {named} from {branch.source} where {where} order by {order} {limit})"
+        return "\nunion all\n".join(
+            f"(select images.*, {named} from {branch.source} where {where} order by {order} {limit})"
+            for where in (" and ".join((*branch.conditions, *conditions, *start)) for start in self._starts(keys))
+        )
+
+    def _starts(self, keys: Sequence[str]) -> Iterator[tuple[str, ...]]:
+        """Give where the page starts, as alternatives: for any one marker, all but one are not even run."""
+        after = tuple(self._after(keys))
+        if self.query.marker is None or not self.fixed:
+            yield after
+            return
+        yield ("(select before_all from marker)",)
+        yield ("(select among_them from marker)", *after)
 
     def _after(self, keys: Sequence[str]) -> Iterator[str]:
         """Start behind the marker. Keys that all run one way compare as a row, which an index understands."""
         if self.query.marker is None:
             return
         marks = [f"(select key{number} from marker)" for number in range(len(keys))]
-        signs = ["<" if order.direction == "desc" else ">" for order in self.query.sort]
+        sign = _beyond(self.query.sort[0])
         if self._one_way():
-            yield f"({', '.join(keys)}) {signs[0]} ({', '.join(marks)})"
+            yield f"({', '.join(keys)}) {sign} ({', '.join(marks)})"
             return
-        yield f"{keys[0]} {signs[0]}= {marks[0]}"
-        ties = [f"{key} = {mark}" for key, mark in zip(keys, marks, strict=True)]
-        beyond = [f"{key} {sign} {mark}" for key, sign, mark in zip(keys, signs, marks, strict=True)]
-        yield f"({' or '.join(' and '.join((*ties[:number], beyond[number])) for number in range(len(keys)))})"
+        yield f"{keys[0]} {sign}= {marks[0]}"
+        _, beyond = _compare(keys, marks, self.query.sort)
+        yield f"({beyond})"
 
     def _branches(self) -> Iterator[Branch]:
         """Tell which images the viewer sees (reference section 3.5), by visibility and owner, as the indexes are."""
@@ -243,6 +271,17 @@ order by {order}
         for status in MEMBER_STATUSES if query.member_status == "all" else (query.member_status,):
             ours = (f"members.member_id = {project_id}", f"members.status = {self.add(status)}")
             yield Branch(source, (*ours, *where), MEMBER_KEYS)
+
+
+def _compare(keys: Sequence[str], marks: Sequence[str], sort: Sequence[Order]) -> tuple[str, str]:
+    """Write that the keys tie with the marks, and that they come after them."""
+    ties = [f"{key} = {mark}" for key, mark in zip(keys, marks, strict=True)]
+    after = [f"{key} {_beyond(order)} {mark}" for key, mark, order in zip(keys, marks, sort, strict=True)]
+    return " and ".join(ties), " or ".join(" and ".join((*ties[:number], each)) for number, each in enumerate(after))
+
+
+def _beyond(order: Order) -> str:
+    return "<" if order.direction == "desc" else ">"
 
 
 def _sees_everybodys(query: ImageQuery, visibility: str | None) -> bool:

@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 from msgspec.structs import asdict
 
-from drivers.errors import LeaseLost, TaskNotFound, UnknownMarker
+from drivers.errors import LeaseLost, TaskNotFound, UnknownMarker, Unstorable
 from drivers.postgres import task_statements as statements
 from drivers.postgres.conditions import Values, storable
 from drivers.postgres.connections import PostgresConnections
@@ -146,4 +146,7 @@ def _to_task(row: asyncpg.Record) -> Task:
 
 
 def _to_json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:
+        raise Unstorable("A value cannot be stored (UnicodeEncodeError).") from None

@@ -39,6 +39,7 @@ def _by_rule(route: Route) -> Iterator[tuple[int, Answer]]:
     if route.rule:
         yield 403, Answer(f"The policy rule `{route.rule}` refuses.")
     if route.body:
+        yield 408, Answer("The body did not arrive in time.")
         yield 413, Answer("The body is longer than the settings allow.")
     if "{" in route.path:
         yield 404, Answer("There is no such thing, or the caller may not know of it.")

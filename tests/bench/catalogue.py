@@ -1,10 +1,9 @@
 """A catalogue of any size, made inside PostgreSQL, and the kinds of lists that are asked of it."""
 
-import asyncio
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -15,7 +14,7 @@ from msgspec.structs import replace
 from drivers.postgres.migrations import migrate
 from drivers.protocol import ImageStore
 from drivers.query import Filter, ImageQuery, Order
-from tests.postgres import with_database
+from tests.bench.databases import filled_database
 
 MEMBER = "me"
 MEMBERSHIPS = 200
@@ -93,24 +92,11 @@ LAST_PAGES = ("newest first", "by name", "a property of 1 in 2")
 @contextmanager
 def catalogue(server: str, count: int) -> Iterator[str]:
     """Give the URL of a new database that holds so many images."""
-    name = f"vitrine_catalogue_{os.getpid()}_{count}"
-    asyncio.run(_execute(server, f"create database {name} template template0"))
-    try:
-        asyncio.run(_fill(with_database(server, name), count))
-        yield with_database(server, name)
-    finally:
-        asyncio.run(_execute(server, f"drop database {name} with (force)"))
+    with filled_database(server, f"catalogue_{count}", partial(_fill, count=count)) as url:
+        yield url
 
 
-async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
-async def _fill(url: str, count: int) -> None:
+async def _fill(url: str, *, count: int) -> None:
     await migrate(url)
     connection = await asyncpg.connect(url, server_settings={"maintenance_work_mem": "512MB", "work_mem": "128MB"})
     try:

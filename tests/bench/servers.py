@@ -1,6 +1,5 @@
 """The servers of the benchmark as processes on free ports of 127.0.0.1, stopped whatever happens."""
 
-import asyncio
 import os
 import socket
 import subprocess
@@ -12,13 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import asyncpg
 import msgspec
 
 from drivers.postgres.migrations import migrate
 from drivers.registry import open_store
 from tests.bench.data import CALLER, TOKEN, fill, images
-from tests.postgres import with_database
+from tests.bench.databases import execute
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 20.0
@@ -68,33 +66,14 @@ def vitrine(path: str, database: str, folder: Path, **settings: str) -> Iterator
         yield server
 
 
-@contextmanager
-def filled_database(server: str) -> Iterator[str]:
-    """Give the URL of a new database that holds the images."""
-    name = f"vitrine_bench_{os.getpid()}"
-    asyncio.run(_execute(server, f"create database {name} template template0"))
-    try:
-        asyncio.run(_fill(with_database(server, name)))
-        yield with_database(server, name)
-    finally:
-        asyncio.run(_execute(server, f"drop database {name} with (force)"))
-
-
-async def _fill(url: str) -> None:
+async def fill_database(url: str) -> None:
+    """Make the schema, and keep the images."""
     await migrate(url)
     store = await open_store(url)
     await fill(store, images())
     await store.close()
     # What autovacuum would do a minute later, in the middle of the measurement.
-    await _execute(url, "vacuum analyze")
-
-
-async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+    await execute(url, "vacuum analyze")
 
 
 @contextmanager
