@@ -55,16 +55,19 @@ async def _fetched(reader: BlobReader, descriptor: int, start: int, end: int) ->
 
 
 async def _send_some(sock: int, descriptor: int, start: int, end: int, patience: float) -> int:
-    """Send as much of a piece as the socket takes now, or wait until it takes something; give the bytes sent."""
+    """Send as much of a piece as the socket takes, and wait until it takes more; give the bytes sent."""
     try:
         sent = os.sendfile(sock, descriptor, start, end - start)
     except BlockingIOError:
+        sent = 0
+    else:
+        if not sent:
+            raise ConnectionAbortedError("The file is shorter than it was.")
+    if sent < end - start:
         async with asyncio.timeout(patience):
             await _writable(sock)
-        return 0
-    if not sent:
-        raise ConnectionAbortedError("The file is shorter than it was.")
-    await asyncio.sleep(0)
+    else:
+        await asyncio.sleep(0)
     return sent
 
 
