@@ -90,6 +90,7 @@ def vitrine(server: str, keystone: Keystone, folder: Path) -> Iterator[Peer]:
             "KEYSTONE_USERNAME": "vitrine",
             "KEYSTONE_PASSWORD": keystone.password,
             "KEYSTONE_TIMEOUT": "60",
+            "STORES": f"file://{folder}/vitrine",
         }
         start = time.monotonic()
         with instance(folder / "vitrine.log", settings) as (url, pid):

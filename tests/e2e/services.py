@@ -40,7 +40,18 @@ def vitrine(server: str, keystone: Keystone, folder: Path) -> Iterator[Served]:
             "KEYSTONE_TIMEOUT": "60",
             "SHOW_IMAGE_DIRECT_URL": "true",
             "SHOW_MULTIPLE_LOCATIONS": "true",
-            "MULTI_STORE": "true",
+            "STORES": ",".join(
+                (
+                    f"fast=file://{folder}/fast?weight=100",
+                    f"slow=file://{folder}/slow?weight=50",
+                    "web=http://",
+                )
+            ),
+            "ENABLED_IMPORT_METHODS": "glance-direct,web-download,copy-image,glance-download",
+            "DISK_FORMATS": "ami,ari,aki,vhd,vhdx,vmdk,raw,qcow2,vdi,iso,ploop,gpt",
+            # What is imported lies on this machine here, at ports that are not known beforehand.
+            "FETCH_ALLOWED_NETWORKS": "127.0.0.0/8",
+            "ALLOWED_PORTS": ",".join(map(str, range(1, 65536))),
         }
         with (
             instance(folder / "vitrine.log", {**settings, "WORKERS": str(WORKERS)}) as (url, _),
