@@ -37,6 +37,8 @@ NAMED = re.compile(r"[A-Za-z0-9_.-]+=")
 
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
+# A port, or the first and the last of several.
+Ports = Annotated[str, Meta(pattern="^[0-9]{1,5}(-[0-9]{1,5})?$")]
 # Without a user and password: these URLs are told to clients.
 HttpUrl = Annotated[str, Meta(pattern="^https?://[^/@?#]+(/[^@]*)?$")]
 # As browsers send it: no path, no slash at the end, no upper case, no pattern.
@@ -148,12 +150,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     disallowed_hosts: Annotated[
         tuple[str, ...], Meta(description="Where none are allowed by name: hosts they may not name.")
     ] = ()
-    allowed_ports: Annotated[tuple[int, ...], Meta(description="The only ports that URLs may name, if any.")] = (
-        80,
-        443,
-    )
+    allowed_ports: Annotated[
+        tuple[Ports, ...], Meta(description="The only ports that URLs may name, or spans of them such as `1024-65535`.")
+    ] = ("80", "443")
     disallowed_ports: Annotated[
-        tuple[int, ...], Meta(description="Where none are allowed by number: ports they may not name.")
+        tuple[Ports, ...], Meta(description="Where none are allowed by number: ports, or spans, they may not name.")
     ] = ()
     do_secure_hash: Annotated[
         bool, Meta(description="Read and hash the data of a location that is added by the locations API.")

@@ -1,6 +1,6 @@
 """Which URLs the operator lets imports read from (reference section 2.3.1); the fetcher checks where they lead."""
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -17,13 +17,20 @@ T = TypeVar("T")
 def uri_filter(settings: Settings) -> Callable[[URL], None]:
     """Make the check of the settings' lists; it raises FetchRefused. A list of what is allowed outweighs the other."""
 
+    allowed, disallowed = _ports(settings.allowed_ports), _ports(settings.disallowed_ports)
+
     def check(url: URL) -> None:
         _require(url.scheme, settings.allowed_schemes, settings.disallowed_schemes, "scheme", url)
         _require(url.host or "", settings.allowed_hosts, settings.disallowed_hosts, "host", url)
         if url.explicit_port is not None:
-            _require(url.explicit_port, settings.allowed_ports, settings.disallowed_ports, "port", url)
+            _require(url.explicit_port, allowed, disallowed, "port", url)
 
     return check
+
+
+def _ports(spans: Iterable[str]) -> frozenset[int]:
+    ends = (span.partition("-") for span in spans)
+    return frozenset(port for first, _, last in ends for port in range(int(first), int(last or first) + 1))
 
 
 def _require(value: T, allowed: Collection[T], disallowed: Collection[T], what: str, url: URL) -> None:
