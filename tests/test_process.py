@@ -155,7 +155,10 @@ async def test_what_no_route_is_asked_about_is_answered_in_the_same_shape(
 
 @pytest.mark.parametrize("part", [b"", b"GET /v2/ima", b"GET /livez HTTP/1.1\r\nHost: x\r\n"])
 async def test_a_request_that_never_ends_does_not_keep_its_connection(tokens_file: str, part: bytes) -> None:
-    async with serving(tokens="static", tokens_file=tokens_file, request_seconds="0.3") as (_, base), asyncio.timeout(20):
+    async with (
+        serving(tokens="static", tokens_file=tokens_file, request_seconds="0.3") as (_, base),
+        asyncio.timeout(20),
+    ):
         assert await _raw(base, part) == b""
 
 
