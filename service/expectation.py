@@ -2,11 +2,17 @@
 
 from aiohttp import HttpVersion11, web
 
+CONTINUE = "100-continue"
 _INVITED: web.RequestKey[bool] = web.RequestKey("INVITED", bool)
 
 
-async def invite_later(_request: web.Request) -> None:
-    """Leave it to whoever reads the body; the framework would ask for it before anybody looked at the request."""
+async def invite_later(request: web.Request) -> None:
+    """Leave it to whoever reads the body; the framework would ask for it before anybody looked at the request.
+
+    Raises HTTPExpectationFailed for what cannot be expected (RFC 9110 section 15.5.18).
+    """
+    if request.version >= HttpVersion11 and request.headers.get("Expect", "").lower() != CONTINUE:
+        raise web.HTTPExpectationFailed
 
 
 async def invite(request: web.Request) -> None:
@@ -19,5 +25,5 @@ async def invite(request: web.Request) -> None:
 
 def awaits_invitation(request: web.BaseRequest) -> bool:
     """Tell whether the client holds its body back until it is asked for it."""
-    expects = request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11
+    expects = request.headers.get("Expect", "").lower() == CONTINUE and request.version >= HttpVersion11
     return expects and _INVITED not in request
