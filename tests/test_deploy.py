@@ -278,7 +278,7 @@ def test_the_network_policy_binds_every_pod_to_the_ports_it_needs(postgres: list
     for template in pod_templates(postgres):
         assert policy["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
     reached = {way: {port["port"] for rule in policy[way] for port in rule["ports"]} for way in ("ingress", "egress")}
-    assert reached == {"ingress": {9292}, "egress": {53, 5432, 443, 5000, 35357}}
+    assert reached == {"ingress": {9292}, "egress": {53, 5432, 80, 443, 5000, 35357}}
 
 
 def test_a_finished_migration_makes_room_for_that_of_the_next_version(postgres: list[Manifest]) -> None:
@@ -316,7 +316,8 @@ def test_compose_gives_its_containers_no_more_rights_than_a_pod_has(compose: Man
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
-        assert all(volume.endswith(":ro") for volume in service.get("volumes", []))
+        writable = [volume for volume in service.get("volumes", []) if not volume.endswith(":ro")]
+        assert writable == (["data:/var/lib/vitrine"] if name == "vitrine" else [])
 
 
 def test_compose_lets_only_this_machine_in_since_its_tokens_are_public(compose: Manifest) -> None:
@@ -326,9 +327,16 @@ def test_compose_lets_only_this_machine_in_since_its_tokens_are_public(compose: 
 
 def test_compose_mounts_tokens_that_exist_where_the_service_reads_them(compose: Manifest) -> None:
     service = compose["services"]["vitrine"]
-    source, target, _ = service["volumes"][0].split(":")
+    source, target, _ = next(volume for volume in service["volumes"] if volume.endswith(":ro")).split(":")
     assert read_tokens(str(DEPLOY / source))
     assert read_settings(service["environment"]).tokens_file == target
+
+
+def test_compose_keeps_data_in_a_volume_where_the_service_puts_it(compose: Manifest) -> None:
+    stores = read_settings(compose["services"]["vitrine"]["environment"]).stores
+    assert stores
+    assert stores.reveal() == "file:///var/lib/vitrine"
+    assert "data" in compose["volumes"]
 
 
 def test_compose_names_one_database_for_all_of_its_services(compose: Manifest) -> None:
