@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from drivers.memory import open_memory
 from drivers.registry import find_driver
+from service.data.stores import read_specs
 from service.settings import Settings, SettingsError
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,11 @@ def _check_shareable(settings: Settings) -> None:
         raise SettingsError(
             f"VITRINE_WORKERS is {settings.workers}, but VITRINE_STORE keeps records in the memory of one process: "
             "name a PostgreSQL database there, or use one worker."
+        )
+    if settings.stores and any(spec.url.startswith("memory:") for spec in read_specs(settings.stores.reveal())):
+        raise SettingsError(
+            f"VITRINE_WORKERS is {settings.workers}, but VITRINE_STORES keeps data in the memory of one process: "
+            "name a folder or a bucket there, or use one worker."
         )
 
 

@@ -26,8 +26,11 @@ async def vitrine(*arguments: str, env: Mapping[str, str]) -> tuple[int, str, st
 
 @asynccontextmanager
 async def serving(**settings: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """Run `vitrine serve` on a free port; give the process and its base URL once it answers."""
-    process = await _start("serve", env=environment(port="0", **settings))
+    """Run `vitrine serve` on a free port; give the process and its base URL once it answers.
+
+    Data is kept in memory where no setting says otherwise.
+    """
+    process = await _start("serve", env=environment(port="0", **{"stores": "memory://"} | settings))
     try:
         yield process, await _address(process)
     finally:

@@ -33,11 +33,17 @@ async def all_listen(base: str, count: int) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_workers_share_one_port_and_serve_the_same_images(database: str, tokens_file: str) -> None:
+@pytest.fixture
+def settings(database: str, tokens_file: str, tmp_path: Path) -> dict[str, str]:
+    """Give settings of a service with two workers."""
+    stores = f"file://{tmp_path}/blobs"
+    return {"tokens": "static", "tokens_file": tokens_file, "store": database, "stores": stores, "workers": "2"}
+
+
+async def test_workers_share_one_port_and_serve_the_same_images(database: str, settings: dict[str, str]) -> None:
     store = await open_store(database)
     await store.add(image(name="shared"))
     await store.close()
-    settings = {"tokens": "static", "tokens_file": tokens_file, "store": database, "workers": "2"}
     async with serving(**settings) as (process, base), ClientSession() as session:
         await all_listen(base, 2)
         assert len(workers_of(process)) == 2
@@ -48,10 +54,11 @@ async def test_workers_share_one_port_and_serve_the_same_images(database: str, t
         assert await process.wait() == 0
 
 
-async def test_a_stop_reaches_every_worker_and_waits_for_their_requests(database: str, tokens_file: str) -> None:
+async def test_a_stop_reaches_every_worker_and_waits_for_their_requests(
+    database: str, settings: dict[str, str]
+) -> None:
     blocker = await asyncpg.connect(database)
-    settings = {"tokens": "static", "tokens_file": tokens_file, "store": database, "store_timeout": "30"}
-    async with serving(**settings, workers="2") as (process, base), ClientSession() as session:
+    async with serving(**settings, store_timeout="30") as (process, base), ClientSession() as session:
         await all_listen(base, 2)
         async with blocker.transaction():
             await blocker.execute("lock table images")
@@ -65,10 +72,8 @@ async def test_a_stop_reaches_every_worker_and_waits_for_their_requests(database
     await blocker.close()
 
 
-async def test_a_worker_that_dies_takes_the_service_with_it_and_the_log_says_so(
-    database: str, tokens_file: str
-) -> None:
-    async with serving(tokens="static", tokens_file=tokens_file, store=database, workers="2") as (process, base):
+async def test_a_worker_that_dies_takes_the_service_with_it_and_the_log_says_so(settings: dict[str, str]) -> None:
+    async with serving(**settings) as (process, base):
         await all_listen(base, 2)
         dead, _ = workers_of(process)
         os.kill(dead, signal.SIGKILL)
@@ -78,15 +83,14 @@ async def test_a_worker_that_dies_takes_the_service_with_it_and_the_log_says_so(
         assert listeners(base) == 0
 
 
-async def test_no_worker_outlives_its_parent(database: str, tokens_file: str) -> None:
-    async with serving(tokens="static", tokens_file=tokens_file, store=database, workers="2") as (process, base):
+async def test_no_worker_outlives_its_parent(settings: dict[str, str]) -> None:
+    async with serving(**settings) as (process, base):
         await all_listen(base, 2)
         process.kill()
         await all_listen(base, 0)
 
 
-async def test_a_port_that_other_workers_share_is_in_use(database: str, tokens_file: str) -> None:
-    settings = {"tokens": "static", "tokens_file": tokens_file, "store": database, "workers": "2"}
+async def test_a_port_that_other_workers_share_is_in_use(settings: dict[str, str]) -> None:
     async with serving(**settings) as (_, base):
         await all_listen(base, 2)
         code, _, errors = await vitrine("serve", env=environment(port=base.rsplit(":", 1)[1], **settings))
@@ -94,10 +98,18 @@ async def test_a_port_that_other_workers_share_is_in_use(database: str, tokens_f
     assert "in use" in errors
 
 
-@pytest.mark.parametrize("store", ["", "memory://"])
-async def test_records_in_memory_cannot_be_shared(tokens_file: str, store: str) -> None:
-    settings = environment(tokens="static", tokens_file=tokens_file, store=store, workers="2")
-    code, _, errors = await vitrine("serve", env=settings)
+@pytest.mark.parametrize(
+    ("setting", "value", "what"),
+    [
+        ("store", "", "STORE keeps records"),
+        ("store", "memory://", "STORE keeps records"),
+        ("stores", "memory://", "STORES keeps data"),
+    ],
+)
+async def test_what_is_in_memory_cannot_be_shared(
+    settings: dict[str, str], setting: str, value: str, what: str
+) -> None:
+    code, _, errors = await vitrine("serve", env=environment(**settings | {setting: value}))
     assert code == 1
-    assert errors.startswith("vitrine: VITRINE_WORKERS is 2, but VITRINE_STORE keeps records in the memory")
+    assert errors.startswith(f"vitrine: VITRINE_WORKERS is 2, but VITRINE_{what} in the memory")
     assert errors.count("\n") == 1
