@@ -6,7 +6,7 @@ from uuid import UUID
 from drivers.records import Image
 from service.caller import Caller
 from service.data.stores import DataStore, Stores
-from service.data.uris import opened_fetcher
+from service.data.uris import check_uri
 from service.image_names import RESERVED_PREFIX
 from service.refusals import BadRequest, Conflict
 from service.settings import Settings
@@ -114,7 +114,7 @@ def injected(settings: Settings, caller: Caller, plan: Plan) -> dict[str, str]:
 
 
 async def read_old_import(body: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    """Read the body of a task of the old kind `import`; give its input. Raises BadRequest or FetchRefused.
+    """Read the body of a task of the old kind `import`; give its input. Raises BadRequest.
 
     Its URL has to pass the same checks as that of any import (OSSN-0105).
     """
@@ -125,8 +125,7 @@ async def read_old_import(body: dict[str, Any], settings: Settings) -> dict[str,
         raise BadRequest("The input needs 'import_from', a URL; its 'image_properties' are an object.")
     if wanted["import_from"].lower().startswith(("file:", "filesystem:")):
         raise BadRequest("File based imports are not allowed: use a URL of http or https.")
-    async with opened_fetcher(settings) as fetcher:
-        await fetcher.check(wanted["import_from"])
+    await check_uri(wanted["import_from"], settings)
     return wanted
 
 

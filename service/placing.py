@@ -72,7 +72,7 @@ async def require_free(tools: Tools, store: DataStore, url: str) -> None:
 
 def read_validation(data: Any) -> Validation | None:
     """Read the `validation_data` of a location, None where there is none. Raises BadRequest for another shape."""
-    if data is None:
+    if data is None or data == {}:
         return None
     if not isinstance(data, dict) or data.keys() != {"os_hash_algo", "os_hash_value"}:
         raise BadRequest("'validation_data' has 'os_hash_algo' and 'os_hash_value', both, and nothing else.")

@@ -80,7 +80,6 @@ async def test_a_page_of_an_allowed_origin_creates_changes_and_reads_an_image(to
         assert (shown["body"]["name"], shown["body"]["tags"]) == ("from a page", ["seen"])
 
 
-@pytest.mark.xfail(reason="image data has no routes yet")
 async def test_a_page_of_an_allowed_origin_uploads_a_file(tokens_file: str) -> None:
     async with opened(tokens_file) as (page, base):
         image = (await call(page, "([base]) => create(base)", base))["body"]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.settings import Secret
 from tests.callers import by
 from tests.conftest import TWO_STORES, Client, Connect
 
@@ -14,11 +15,17 @@ def store_url() -> str:
     return "memory://"
 
 
-async def test_no_import_method_is_announced_before_there_is_one(client: Client) -> None:
+@pytest.mark.parametrize("methods", [("web-download", "glance-direct"), ()])
+async def test_the_enabled_import_methods_are_announced_in_their_order(
+    connect: Connect, methods: tuple[str, ...]
+) -> None:
+    client = await connect(enabled_import_methods=methods)
     response = await client.get("/v2/info/import", headers=by("nobody"))
     assert await response.json() == {
-        "import-methods": {"description": "Import methods available.", "type": "array", "value": []}
+        "import-methods": {"description": "Import methods available.", "type": "array", "value": list(methods)}
     }
+    created = await client.post("/v2/images", json={}, headers=by("ann"))
+    assert created.headers.get("OpenStack-image-import-methods") == (",".join(methods) or None)
 
 
 @pytest.mark.parametrize("path", STORES)
@@ -28,11 +35,24 @@ async def test_a_store_without_a_name_is_not_listed(client: Client, path: str, n
 
 
 async def test_anybody_may_list_the_stores_and_only_who_the_policy_lets_their_configuration(connect: Connect) -> None:
+    client = await connect(stores=Secret(f"{TWO_STORES.reveal()},web=http://"))
+    brief = [
+        {"id": "fast", "description": "Quick", "default": "true"},
+        {"id": "slow"},
+        {"id": "web", "read-only": "true"},
+    ]
+    response = await client.get(STORES[0], headers=by("nobody"))
+    assert await response.json() == {"stores": brief}
+    assert (await client.get(STORES[1], headers=by("ann"))).status == 403
+    response = await client.get(STORES[1], headers=by("admin"))
+    configured = [(store["id"], store["type"], store["weight"]) for store in (await response.json())["stores"]]
+    assert configured == [("fast", "memory", 100), ("slow", "memory", 50), ("web", "http", 0)]
+
+
+async def test_a_new_image_tells_its_owner_which_stores_there_are(connect: Connect) -> None:
     client = await connect(stores=TWO_STORES)
-    for path, name, status in ((STORES[0], "nobody", 200), (STORES[1], "ann", 403), (STORES[1], "admin", 200)):
-        response = await client.get(path, headers=by(name, Accept="application/json"))
-        assert response.status == status
-        assert status == 403 or await response.json() == {"stores": []}
+    created = await client.post("/v2/images", json={}, headers=by("ann"))
+    assert created.headers["OpenStack-image-store-ids"] == "fast,slow"
 
 
 @pytest.mark.parametrize("path", ["/v2/info/import", *STORES, "/v2/info/usage"])

@@ -1,5 +1,6 @@
 """Objects on other people's web servers, by their URLs: read only."""
 
+import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,6 +12,9 @@ from drivers.blobs.guard import parse_url
 from drivers.blobs.options import BlobOptions
 from drivers.blobs.protocol import StoredBlob
 from drivers.errors import BlobNotFound, FetchRefused, StoreReadOnly, StoreUnavailable
+
+# A fragment tells several locations of one content apart, and is not sent.
+MARK = re.compile(r"[\w.~-]*", re.ASCII)
 
 
 async def open_http(url: str, options: BlobOptions) -> "HttpBlobs":
@@ -39,8 +43,9 @@ class HttpBlobs:
 
     def owns(self, url: str) -> bool:
         """See BlobStore.owns; whether the host may be fetched from shows when it is opened."""
+        plain, _, mark = url.partition("#")
         try:
-            return _spelt_plainly(url, str(parse_url(url)))
+            return MARK.fullmatch(mark) is not None and _spelt_plainly(plain, str(parse_url(plain)))
         except FetchRefused:
             return False
 
@@ -51,7 +56,7 @@ class HttpBlobs:
     async def open(self, url: str) -> "HttpReader":
         """See BlobStore.open; a server that does not tell the length is unavailable."""
         with self._owned(url):
-            fetched = await self._fetcher.open(url)
+            fetched = await self._fetcher.open(_without_mark(url))
         if fetched.size is None:
             await fetched.close()
             raise StoreUnavailable("The URL's server does not tell the length of what it has.")
@@ -60,7 +65,7 @@ class HttpBlobs:
     async def size(self, url: str) -> int:
         """See BlobStore.size."""
         with self._owned(url):
-            return await self._fetcher.size(url)
+            return await self._fetcher.size(_without_mark(url))
 
     async def delete(self, url: str) -> None:
         """Raise StoreReadOnly."""
@@ -112,8 +117,12 @@ class HttpReader:
 
 
 def _spelt_plainly(url: str, parsed: str) -> bool:
-    """Tell whether parsing changed no more than the port that goes without saying, and named no fragment."""
-    return "#" not in url and parsed in {url, url.replace(":80/", "/", 1), url.replace(":443/", "/", 1)}
+    """Tell whether parsing changed no more than the port that goes without saying."""
+    return parsed in {url, url.replace(":80/", "/", 1), url.replace(":443/", "/", 1)}
+
+
+def _without_mark(url: str) -> str:
+    return url.partition("#")[0]
 
 
 def _refuse() -> Never:

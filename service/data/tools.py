@@ -23,9 +23,9 @@ from service.settings import Secret, Settings
 
 
 class Remote(NamedTuple):
-    """Another image service, and the token of the caller for whom something is fetched from there."""
+    """Another image service, if the caller's catalog has it, and the token of the caller to fetch from there with."""
 
-    url: str
+    url: str | None
     token: Secret
 
 

@@ -8,10 +8,13 @@ from yarl import URL
 
 from drivers.blobs.fetch import Fetcher
 from drivers.blobs.options import BlobOptions
-from drivers.errors import FetchRefused
+from drivers.errors import FetchRefused, StoreUnavailable
+from service.refusals import BadRequest
 from service.settings import Settings
 
 T = TypeVar("T")
+# How much of a URI is said back to who sent it.
+SHOWN = 255
 
 
 def uri_filter(settings: Settings) -> Callable[[URL], None]:
@@ -19,10 +22,10 @@ def uri_filter(settings: Settings) -> Callable[[URL], None]:
     allowed, disallowed = _ports(settings.allowed_ports), _ports(settings.disallowed_ports)
 
     def check(url: URL) -> None:
-        _require(url.scheme, settings.allowed_schemes, settings.disallowed_schemes, "scheme", url)
-        _require(url.host or "", settings.allowed_hosts, settings.disallowed_hosts, "host", url)
+        _require(url.scheme, settings.allowed_schemes, settings.disallowed_schemes, "scheme")
+        _require(url.host or "", settings.allowed_hosts, settings.disallowed_hosts, "host")
         if url.explicit_port is not None:
-            _require(url.explicit_port, allowed, disallowed, "port", url)
+            _require(url.explicit_port, allowed, disallowed, "port")
 
     return check
 
@@ -32,10 +35,9 @@ def _ports(spans: Iterable[str]) -> frozenset[int]:
     return frozenset(port for first, _, last in ends for port in range(int(first), int(last or first) + 1))
 
 
-def _require(value: T, allowed: Collection[T], disallowed: Collection[T], what: str, url: URL) -> None:
+def _require(value: T, allowed: Collection[T], disallowed: Collection[T], what: str) -> None:
     if (value not in allowed) if allowed else (value in disallowed):
-        shown = url.with_user(None).with_query(None)
-        raise FetchRefused(f"URI for web-download does not pass filtering: {shown}: its {what} is not allowed here.")
+        raise FetchRefused(f"its {what} is not allowed here.")
 
 
 @asynccontextmanager
@@ -47,3 +49,12 @@ async def opened_fetcher(settings: Settings) -> AsyncIterator[Fetcher]:
         yield fetcher
     finally:
         await fetcher.close()
+
+
+async def check_uri(uri: str, settings: Settings) -> None:
+    """Raise BadRequest unless a URI that a caller sent may be imported from, as far as is known without connecting."""
+    async with opened_fetcher(settings) as fetcher:
+        try:
+            await fetcher.check(uri)
+        except (FetchRefused, StoreUnavailable) as error:
+            raise BadRequest(f"The URI does not pass filtering: {uri[:SHOWN]}: {error}") from None

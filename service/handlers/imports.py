@@ -11,13 +11,13 @@ from drivers.records import Image, View
 from drivers.tasks import Task
 from service.body import read_object
 from service.data.tools import Handed, Remote, Tools
-from service.data.uris import opened_fetcher
+from service.data.uris import check_uri, opened_fetcher
 from service.handlers.access import read_view
 from service.handlers.data import STORE_HEADER
 from service.importing import ImportRequest, check_options, check_status, injected, plan_import, read_import
 from service.keys import CALLER, POLICY, TOOLS, VERIFIER
 from service.policy.gates import require, require_visible
-from service.refusals import BadRequest, Conflict
+from service.refusals import Conflict
 from service.request_id import request_id_of
 from service.settings import Secret
 from service.work.marks import LOCK, marked
@@ -52,8 +52,7 @@ async def _checked(request: web.Request, view: View, asked: ImportRequest) -> Pl
     await require_unlocked(tools, view.image)
     plan = plan_import(asked, request.headers.get(STORE_HEADER), view.image, tools.stores)
     if plan and asked.method == "web-download":
-        async with opened_fetcher(tools.settings) as fetcher:
-            await fetcher.check(asked.options["uri"])
+        await check_uri(asked.options["uri"], tools.settings)
     return plan
 
 
@@ -83,7 +82,7 @@ async def _begin(request: web.Request, image: Image, plan: Plan, body: dict[str,
 
 
 async def _remote(request: web.Request, plan: Plan) -> Remote | None:
-    """Find the other service that an image is to be fetched from, in the caller's own catalog. Raises BadRequest."""
+    """Find the other service that an image is to be fetched from, in the caller's own catalog. Raises FetchRefused."""
     if plan.method != "glance-download":
         return None
     token, options = request.headers["X-Auth-Token"], plan.options
@@ -93,7 +92,7 @@ async def _remote(request: web.Request, plan: Plan) -> Remote | None:
             async with opened_fetcher(request.app[TOOLS].settings) as fetcher:
                 await fetcher.check(endpoint.url)
             return Remote(endpoint.url, Secret(token))
-    raise BadRequest("The catalog of your token has no image service of that 'glance_region' and interface.")
+    return Remote(None, Secret(token))  # the task will say so, as in Glance
 
 
 async def require_unlocked(tools: Tools, image: Image) -> None:

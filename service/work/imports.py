@@ -105,7 +105,10 @@ class _Import:
     async def _remote_source(self, fetcher: Fetcher) -> Source:
         if self._remote is None:
             raise TaskFailed("The process that had the caller's token is gone, and nobody else has it: ask again.")
-        found = await read_remote(fetcher, self._remote, self._plan.options["glance_image_id"])
+        if self._remote.url is None:
+            raise SourceFailed("The catalog of the caller's token has no image service of that region and interface.")
+        source = self._remote.url, self._remote.token, self._plan.options["glance_image_id"]
+        found = await read_remote(fetcher, *source)
         prefixes = self._tools.settings.glance_download_properties
 
         def decide(now: Image) -> Image:

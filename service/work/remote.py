@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from drivers.blobs.fetch import Fetcher
 from drivers.errors import FetchRefused, StoreError
 from drivers.records import Image
-from service.data.tools import Remote
+from service.settings import Secret
 from service.work.sources import SourceFailed, UrlSource
 
 # Bytes of a record; one of the most properties with the longest values stays below.
@@ -36,10 +36,10 @@ class RemoteImage(NamedTuple):
         )
 
 
-async def read_remote(fetcher: Fetcher, remote: Remote, image_id: str) -> RemoteImage:
-    """Read the record of an image of another service. Raises SourceFailed."""
-    path = f"{remote.url.rstrip('/').removesuffix('/v2')}/v2/images/{image_id}"
-    headers = {"X-Auth-Token": remote.token.reveal()}
+async def read_remote(fetcher: Fetcher, url: str, token: Secret, image_id: str) -> RemoteImage:
+    """Read the record of an image of the service at a URL. Raises SourceFailed."""
+    path = f"{url.rstrip('/').removesuffix('/v2')}/v2/images/{image_id}"
+    headers = {"X-Auth-Token": token.reveal()}
     try:
         fetched = await fetcher.open(path, headers=headers)
         raw = bytearray()
