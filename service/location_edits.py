@@ -51,7 +51,10 @@ class LocationEditor:
         if sorted(value["url"] for value in values) != sorted(each.url for each in self.image.locations):
             raise BadRequest("Only the metadata of locations can be replaced: add and remove change which there are.")
         self._take_hashes(values)
-        noted = tuple(Location(value["url"], value["metadata"]) for value in values)
+        stores = {
+            each.url: {"store": each.metadata["store"]} for each in self.image.locations if "store" in each.metadata
+        }
+        noted = tuple(Location(value["url"], value["metadata"] | stores.get(value["url"], {})) for value in values)
         self.image = replace(self.image, locations=noted)
 
     def remove(self, position: str) -> None:
