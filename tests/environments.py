@@ -15,6 +15,7 @@ import pytest
 
 # Plain Python that is published as source only, and built here: wsme, of Glance, needs it.
 BUILT = "simplegeneric"
+CATALOGUE = Path(__file__).with_name("glance_catalogue.lock")
 
 
 def installed(lock: Path) -> Path:
@@ -33,6 +34,11 @@ def installed(lock: Path) -> Path:
             _install(lock, environment)
             finished.touch()
     return environment / "bin" / "python"
+
+
+def standard_catalogue() -> Path:
+    """Give the folder of the metadata definitions that come with Glance, of its package alone."""
+    return installed(CATALOGUE).parents[1] / "etc" / "glance" / "metadefs"
 
 
 def cache() -> Path:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.environments import installed
+from tests.environments import installed, standard_catalogue
 from tests.keystone import Keystone
 from tests.servers import free_port, running
 
@@ -102,7 +102,7 @@ def glance_site(folder: Path, database: str, keystone: Keystone) -> Iterator[Sit
         site = Site(folder, database.replace("postgresql://", "postgresql+psycopg2://"), keystone, f"127.0.0.1:{port}")
         config = _configure(site, "glance", "http://127.0.0.1", {}) / "glance-api.conf"
         _manage(config, "db_sync")
-        _manage(config, "db_load_metadefs", str(installed(LOCK).parents[1] / "etc" / "glance" / "metadefs"))
+        _manage(config, "db_load_metadefs", str(standard_catalogue()))
         yield site
     finally:
         process.terminate()

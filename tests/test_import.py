@@ -95,3 +95,14 @@ async def test_a_url_that_has_nothing_leaves_the_image_queued_and_tells_why(
     (task,) = await tasks_of(several, path)
     assert task["status"] == "failure"
     assert "404" in task["message"]
+
+
+async def test_a_region_that_the_callers_catalog_does_not_have_fails_as_a_task(connect: Connect) -> None:
+    client = await connect(enabled_import_methods=("glance-download",))
+    path = await created(client, hw_cpu_cores="1")
+    elsewhere = {"glance_image_id": "36d4b546-64a2-4bb9-bdd0-ba676aa48f2c", "glance_region": "no region"}
+    await started(client, path, method={"name": "glance-download"} | elsewhere)
+    image = await settled(client, path)
+    assert (image["status"], image["hw_cpu_cores"]) == ("queued", "1")
+    (task,) = await tasks_of(client, path)
+    assert (task["status"], "region" in task["message"]) == ("failure", True)

@@ -91,6 +91,14 @@ async def test_data_that_hashes_as_told_is_active_with_that_hash(client: Client,
     assert {name: image[name] for name in ("os_hash_algo", "os_hash_value")} == sha256(DATA)
 
 
+async def test_clients_that_know_no_hash_send_an_empty_object(client: Client, website: TestServer) -> None:
+    # glanceclient does, and so cinder.
+    path = await created(client)
+    assert await add(client, path, str(website.make_url("/data")), validation_data={}) == 202
+    image = await settled(client, path)
+    assert (image["status"], image["os_hash_value"]) == ("active", hashlib.sha512(DATA).hexdigest())
+
+
 async def test_data_that_hashes_otherwise_is_never_active(client: Client, website: TestServer) -> None:
     path = await created(client)
     assert await add(client, path, str(website.make_url("/data")), validation_data=sha256(b"other")) == 202

@@ -14,20 +14,19 @@ import pytest
 
 from drivers.registry import open_store
 from service.metadefs.catalogue import EVERYTHING
-from tests.environments import installed
+from tests.environments import standard_catalogue
 from tests.metadefs import FRAGMENT, WHOLE
 from tests.processes import environment, vitrine
 from tests.test_metadef_drivers import offered
 
 # Of glance 33.0.0, as its wheel carries them.
 STANDARD_FILES = 32
-GLANCE = Path(__file__).with_name("glance_catalogue.lock")
 
 
 @pytest.fixture(scope="session")
 def standard() -> Path:
     """Give the folder of the standard catalogue."""
-    return installed(GLANCE).parents[1] / "etc" / "glance" / "metadefs"
+    return standard_catalogue()
 
 
 async def run(database: str, *arguments: str | Path, status: int = 0) -> tuple[str, str]:
