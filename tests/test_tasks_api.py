@@ -87,7 +87,7 @@ async def test_an_old_import_makes_an_image(client: Client, base: str) -> None:
     path = f"/v2/images/{task['image_id']}"
 
     async def has_ended() -> bool:
-        return (await ask(client, task["self"]))["status"] == "success"
+        return bool((await ask(client, task["self"]))["status"] == "success")
 
     await until(has_ended)
     image = await ask(client, path)
