@@ -131,3 +131,8 @@ def _index(position: str, count: int) -> int:
     if not (position.isascii() and position.isdecimal()):
         raise BadRequest("A position among locations is a number, or '-' for the end.")
     return min(int(position[:9]), count)
+
+
+def _store_in(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what is noted of the store, which is not the caller's to change."""
+    return {"store": metadata["store"]} if "store" in metadata else {}

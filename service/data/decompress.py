@@ -16,7 +16,7 @@ from service.refusals import UnsupportedContent
 
 # How many times larger than it came data may become, beyond an allowance: disks are sparse, bombs sparser.
 RATIO = 1000
-ALLOWANCE = 256 << 20
+ALLOWANCE = 64 << 20
 # Bytes of memory that the settings of a stream may ask for, and their logarithm.
 MEMORY, WINDOW = 1 << 28, 28
 PIECE = 1 << 20

@@ -1,12 +1,14 @@
 """What the handlers of images share: read one, answer with one, change one without losing another's change."""
 
 from collections.abc import Callable
+from typing import Any
 
 from aiohttp import hdrs, web
 from msgspec.structs import replace
 
 from drivers.claims import NO_EFFECTS, Effects
 from drivers.records import Image, View
+from drivers.tasks import Task, TaskStatus, TaskType
 from drivers.usage import UNLIMITED
 from service import wire
 from service.answer import JsonAnswer
@@ -15,6 +17,7 @@ from service.data.removal import garbage_of
 from service.data.tools import Tools
 from service.fields import offers_locations, shown_fields
 from service.keys import CALLER, RULES, SETTINGS, STORE, TOOLS
+from service.request_id import request_id_of
 from service.revising import revise
 
 
@@ -82,6 +85,26 @@ async def save_change(tools: Tools, before: Image, image: Image) -> Image:
     if gone:
         tools.sweep.set()
     return saved
+
+
+def new_task(
+    request: web.Request, kind: TaskType, image_id: str, work: dict[str, Any], status: TaskStatus = "pending"
+) -> Task:
+    """Write down work on an image that the caller asked for and that goes on when the request has been answered."""
+    tools, caller = request.app[TOOLS], request[CALLER]
+    now = tools.clock()
+    return Task(
+        id=tools.new_id(),
+        type=kind,
+        status=status,
+        owner=caller.project_id,
+        created_at=now,
+        updated_at=now,
+        image_id=image_id,
+        request_id=request_id_of(request),
+        user_id=caller.user_id,
+        input=work,
+    )
 
 
 def check_current(request: web.Request, view: View) -> None:

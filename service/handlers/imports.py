@@ -8,17 +8,16 @@ from msgspec.structs import replace
 from drivers.claims import Effects
 from drivers.errors import QuotaExceeded, RevisionConflict, TaskNotFound
 from drivers.records import Image, View
-from drivers.tasks import Task
+from drivers.tasks import TaskStatus
 from service.body import read_object
 from service.data.tools import Handed, Remote, Tools
 from service.data.uris import check_uri, opened_fetcher
-from service.handlers.access import read_view
+from service.handlers.access import new_task, read_view
 from service.handlers.data import STORE_HEADER
 from service.importing import ImportRequest, check_options, check_status, injected, plan_import, read_import
 from service.keys import CALLER, POLICY, TOOLS, VERIFIER
 from service.policy.gates import require, require_visible
 from service.refusals import Conflict
-from service.request_id import request_id_of
 from service.settings import Secret
 from service.work.marks import LOCK, marked
 from service.work.plan import Plan
@@ -61,18 +60,8 @@ async def _begin(request: web.Request, image: Image, plan: Plan, body: dict[str,
     tools, caller = request.app[TOOLS], request[CALLER]
     now = tools.clock()
     remote = await _remote(request, plan)
-    task = Task(
-        id=tools.new_id(),
-        type="api_image_import",
-        status="processing" if remote else "pending",
-        owner=caller.project_id,
-        created_at=now,
-        updated_at=now,
-        image_id=image.id,
-        request_id=request_id_of(request),
-        user_id=caller.user_id,
-        input=plan.input(image.id, body),
-    )
+    status: TaskStatus = "processing" if remote else "pending"
+    task = new_task(request, "api_image_import", image.id, plan.input(image.id, body), status)
     properties = image.properties | injected(tools.settings, caller, plan)
     image = replace(image, properties=properties, updated_at=now)
     locked = marked(image, importing=plan.stores, lock=task.id)

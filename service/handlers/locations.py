@@ -9,15 +9,13 @@ from msgspec.structs import replace
 from drivers.claims import Effects
 from drivers.errors import RevisionConflict
 from drivers.records import Image, View
-from drivers.tasks import Task
 from service.body import read_object
-from service.handlers.access import read_view
+from service.handlers.access import new_task, read_view
 from service.handlers.imports import require_unlocked
 from service.keys import CALLER, POLICY, TOOLS
 from service.placing import Validation, is_digest, is_service, read_validation, require_free
 from service.policy.gates import require, require_visible
 from service.refusals import BadRequest, Conflict, Forbidden
-from service.request_id import request_id_of
 from service.wire import LocationBody
 from service.work.marks import marked
 
@@ -74,18 +72,7 @@ async def _check(request: web.Request, view: View, url: str, validation: Validat
 
 
 async def _begin(request: web.Request, image: Image, url: str, validation_data: Any) -> None:
-    tools, caller = request.app[TOOLS], request[CALLER]
-    now = tools.clock()
-    task = Task(
-        id=tools.new_id(),
-        type="location_import",
-        owner=caller.project_id,
-        created_at=now,
-        updated_at=now,
-        image_id=image.id,
-        request_id=request_id_of(request),
-        user_id=caller.user_id,
-        input={"image_id": image.id, "loc_url": url, "validation_data": validation_data},
-    )
-    locked = replace(marked(image, lock=task.id), updated_at=now)
-    await tools.records.save(locked, effects=Effects(task=task))
+    work = {"image_id": image.id, "loc_url": url, "validation_data": validation_data}
+    task = new_task(request, "location_import", image.id, work)
+    locked = replace(marked(image, lock=task.id), updated_at=task.updated_at)
+    await request.app[TOOLS].records.save(locked, effects=Effects(task=task))

@@ -12,13 +12,12 @@ from drivers.errors import TaskNotFound
 from drivers.tasks import Task
 from service.base_url import base_url
 from service.body import read_object
-from service.handlers.access import read_view
+from service.handlers.access import new_task, read_view
 from service.handlers.images import add_image
 from service.importing import image_fields, read_old_import
 from service.keys import CALLER, POLICY, TOOLS
 from service.links import TASKS, first_link, next_link, read_pairs
 from service.policy.gates import require, require_collection
-from service.request_id import request_id_of
 from service.task_query import read_task_query
 from service.wire import Time, json_response, whole_second
 from service.work.marks import marked
@@ -131,23 +130,12 @@ async def remove(request: web.Request) -> web.Response:
 async def create(request: web.Request) -> web.Response:
     """Begin a task of the old kind `import`: a new image from a URL."""
     _require_access(request)
-    tools, caller = request.app[TOOLS], request[CALLER]
+    tools = request.app[TOOLS]
     base = base_url(request)
     body = await read_object(request)
     wanted = await read_old_import(body, tools.settings)
     image = await add_image(request, image_fields(wanted))
-    now = tools.clock()
-    task = Task(
-        id=tools.new_id(),
-        type="import",
-        owner=caller.project_id,
-        created_at=now,
-        updated_at=now,
-        image_id=image.id,
-        request_id=request_id_of(request),
-        user_id=caller.user_id,
-        input=wanted,
-    )
+    task = new_task(request, "import", image.id, wanted)
     locked = marked(image, importing=[tools.stores.default.id], lock=task.id)
     await tools.records.save(locked, effects=Effects(task=task))
     tools.work.set()
