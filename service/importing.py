@@ -8,9 +8,10 @@ from service.caller import Caller
 from service.data.stores import DataStore, Stores
 from service.data.uris import check_uri
 from service.image_names import RESERVED_PREFIX
+from service.placing import is_digest
 from service.refusals import BadRequest, Conflict
 from service.settings import Settings
-from service.work.plan import METHODS, Plan
+from service.work.plan import METHODS, Plan, expected_hash
 
 
 class ImportRequest(NamedTuple):
@@ -59,8 +60,12 @@ def check_status(image: Image, method: str) -> None:
 def check_options(request: ImportRequest) -> None:
     """Raise BadRequest unless the method's own options are there."""
     options = request.options
-    if request.method == "web-download" and not isinstance(options.get("uri"), str):
-        raise BadRequest("The method web-download needs a 'uri', as text.")
+    if request.method == "web-download":
+        if not isinstance(options.get("uri"), str):
+            raise BadRequest("The method web-download needs a 'uri', as text.")
+        expected = expected_hash(options)
+        if expected and not is_digest(*expected):
+            raise BadRequest(f"'os_hash_value' is not the hexadecimal form of a {expected.algorithm} hash.")
     if request.method != "glance-download":
         return
     if not all(isinstance(options.get(name), str) for name in ("glance_image_id", "glance_region")):

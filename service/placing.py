@@ -75,7 +75,7 @@ def read_validation(data: Any) -> Validation | None:
     if data is None or data == {}:
         return None
     if not isinstance(data, dict) or data.keys() != {"os_hash_algo", "os_hash_value"}:
-        raise BadRequest("'validation_data' has 'os_hash_algo' and 'os_hash_value', both, and nothing else.")
+        raise BadRequest("'os_hash_algo' and 'os_hash_value' need each other, and nothing else.")
     algorithm, value = data["os_hash_algo"], data["os_hash_value"]
     if algorithm not in DIGITS or not isinstance(value, str):
         raise BadRequest(f"'os_hash_algo' is none of {', '.join(DIGITS)}, or 'os_hash_value' is no text.")

@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack
 from msgspec.structs import replace
 
 from drivers.blobs.fetch import Fetcher
-from drivers.claims import Claim, Effects
-from drivers.errors import ImageNotFound, LeaseLost, QuotaExceeded, StoreError
-from drivers.records import Image
+from drivers.claims import Effects
+from drivers.errors import LeaseLost, QuotaExceeded, StoreError
+from drivers.records import Image, View
 from drivers.tasks import Task
 from drivers.usage import IMPORTING
 from service.data.blocks import bounded
@@ -21,11 +21,12 @@ from service.data.stores import UNNAMED, DataStore
 from service.data.tools import Remote, Tools
 from service.data.uris import opened_fetcher
 from service.refusals import Refusal
+from service.revising import revise
 from service.work.marks import LOCK, marked, stores_in, unlocked
-from service.work.plan import METHODS, Plan, plan_of
+from service.work.plan import METHODS, Plan, expected_hash, plan_of
 from service.work.remote import read_remote, without_copied
-from service.work.runner import Progress, TaskFailed, ended
-from service.work.sources import ObjectSource, Source, SourceFailed, UnpackedSource, UrlSource
+from service.work.runner import Progress, TaskFailed, ended, settle
+from service.work.sources import CheckedSource, ObjectSource, Source, SourceFailed, UnpackedSource, UrlSource
 
 
 async def run_import(tools: Tools, task: Task, progress: Progress, remote: Remote | None) -> None:
@@ -42,12 +43,15 @@ async def run_old_import(tools: Tools, task: Task, progress: Progress, _remote: 
 
 async def _carry_out(tools: Tools, task: Task, plan: Plan, progress: Progress, remote: Remote | None = None) -> None:
     run = _Import(tools, task, plan, progress, remote)
-    try:
-        await run.run()
-    except (TaskFailed, Refusal, QuotaExceeded) as failure:
-        await run.fail(str(failure))
-    except ImageNotFound:
-        raise TaskFailed("The image was deleted.") from None
+    await settle(tools, task, run.run, run.fail)
+
+
+class ImportFailed(TaskFailed):
+    """A store failed that must not; `over_quota` tells whether only for want of room in the project's quota."""
+
+    def __init__(self, reason: str, *, over_quota: bool) -> None:
+        super().__init__(reason)
+        self.over_quota = over_quota
 
 
 class _Import:
@@ -62,8 +66,9 @@ class _Import:
         self._image_id = task.image_id or ""
         # The image as it was before another service's record was copied to it.
         self._before: Image | None = None
-        # The store that could not be written to, if one could not.
+        # The store that could not be written to, if one could not, and what each such store's matter was.
         self._failing: str | None = None
+        self._reasons: list[str] = []
 
     async def run(self) -> None:
         image = await self._begin()
@@ -99,8 +104,12 @@ class _Import:
             return self._located(image)
         fetcher = await stack.enter_async_context(opened_fetcher(self._tools.settings))
         if self._plan.method == "web-download":
-            return UrlSource(fetcher, self._plan.options["uri"])
+            return self._checked(UrlSource(fetcher, self._plan.options["uri"]))
         return await self._remote_source(fetcher)
+
+    def _checked(self, source: Source) -> Source:
+        expected = expected_hash(self._plan.options)
+        return CheckedSource(source, expected, self._tools.threads) if expected else source
 
     async def _remote_source(self, fetcher: Fetcher) -> Source:
         if self._remote is None:
@@ -120,10 +129,11 @@ class _Import:
         return found.source
 
     def _unpacked(self, source: Source, image: Image) -> Source:
+        return UnpackedSource(source, self._tools.threads) if self._unpacks(image) and not image.locations else source
+
+    def _unpacks(self, image: Image) -> bool:
         wanted = "image_decompression" in self._tools.settings.image_import_plugins
-        if not wanted or image.locations or image.container_format == "compressed":
-            return source
-        return UnpackedSource(source, self._tools.threads)
+        return wanted and not self._plan.copies and image.container_format != "compressed"
 
     async def _staged(self, image: Image) -> Source:
         for claim in await self._tools.records.claims(image.id):
@@ -145,28 +155,25 @@ class _Import:
         """Write to one store; give the image as it is then, and where to read the data from next."""
         try:
             return await self._write(image, self._target(store_id), source)
-        except (LeaseLost, ImageNotFound, SourceFailed):
-            raise
-        except (StoreError, Refusal, TaskFailed) as failure:
+        except (TaskFailed, Refusal, QuotaExceeded) as failure:
+            # What cannot be read is no store's fault, but stays where the image has it already.
+            if isinstance(failure, SourceFailed) and not image.locations:
+                raise
             self._failing = store_id
+            reason = f"Store {store_id or 'default'}: {failure}"
             if self._plan.all_must_succeed:
-                raise TaskFailed(f"Store {store_id or 'default'}: {failure}") from failure
-            self._progress.message = f"Store {store_id}: {failure}"
+                raise ImportFailed(reason, over_quota=isinstance(failure, QuotaExceeded)) from failure
+            self._reasons.append(reason)
             return await self._tools.revise(image.id, lambda now: marked(now, failed=[store_id])), source
 
     async def _write(self, image: Image, target: DataStore, source: Source) -> tuple[Image, Source]:
-        tools, known = self._tools, image.checksum is not None
+        tools = self._tools
         limits = await tools.limits_of(image)
-        intake = Intake(tools, image, target, image.size if known else None, limits)
+        intake = Intake(tools, image, target, image.size if image.checksum else None, limits)
         await tools.records.add_claim(intake.claim, lease=tools.lease, limits=limits)
         try:
-            measured = await intake.take(
-                self._counted(bounded(source.read(), expected=intake.expected, cap=tools.settings.image_size_cap)),
-                algorithm=image.os_hash_algo or tools.settings.hashing_algorithm,
-                inspect=image.container_format == "bare" and not known,
-            )
-            _require_same(measured, image)
-            virtual_size = image.virtual_size if known else virtual_size_of(measured, image, tools.settings)
+            measured = await self._taken(intake, image, source)
+            virtual_size = image.virtual_size if image.checksum else virtual_size_of(measured, image, tools.settings)
             location = target.location(intake.claim.url)
 
             def decide(now: Image) -> Image:
@@ -178,6 +185,22 @@ class _Import:
             await asyncio.shield(give_up_claim(tools, intake.claim))
             raise
         return image, ObjectSource(target, location.url)
+
+    async def _taken(self, intake: Intake, image: Image, source: Source) -> Measured:
+        """Write the data, and see whether it is what the record says where that says something."""
+        settings, known = self._tools.settings, image.checksum is not None
+        try:
+            measured = await intake.take(
+                self._counted(bounded(source.read(), expected=intake.expected, cap=settings.image_size_cap)),
+                algorithm=image.os_hash_algo or settings.hashing_algorithm,
+                inspect=image.container_format == "bare" and not known,
+            )
+        except (LeaseLost, QuotaExceeded):
+            raise
+        except StoreError as error:
+            raise TaskFailed(str(error)) from error
+        _require_same(measured, image)
+        return measured
 
     def _target(self, store_id: str) -> DataStore:
         store = self._tools.stores.get(store_id)
@@ -198,49 +221,62 @@ class _Import:
             yield block
 
     async def _finish(self) -> None:
+        told = "; ".join(self._reasons)
+
         def decide(now: Image) -> Image:
             self._require_lock(now)
             if now.status not in {"active", "deactivated"}:
-                raise TaskFailed("No store took the data.")
+                raise TaskFailed(told or "No store took the data.")
             return unlocked(now)
 
         done = ended(self._tools, self._task, "success", result={"image_id": self._image_id})
-        await self._end(decide, done)
+        await self._end(decide, replace(done, message=told or self._progress.message))
 
-    async def fail(self, reason: str) -> None:
+    async def fail(self, failure: Exception) -> None:
         """Put the image right, and remove what was written of it; the reason is for its owner."""
+        alone = self._plan.all_must_succeed and not self._fetches() and self._failing is not None
+        failed = {self._failing or ""} if alone else set(self._plan.stores)
+        requeues = isinstance(failure, QuotaExceeded) or (isinstance(failure, ImportFailed) and failure.over_quota)
 
         def decide(now: Image) -> Image:
             self._require_lock(now)
-            failed = {self._failing} if self._failing is not None and not self._fetches() else set(self._plan.stores)
-            image = marked(now, failed=failed, done=set(self._plan.stores) - failed)
-            return unlocked(self._undone(image))
+            image = self._undone(now, requeues=requeues)
+            kept = self._held_by(image)
+            return unlocked(marked(image, failed=failed - kept, done=set(self._plan.stores) - (failed - kept)))
 
-        image = (await self._tools.records.get(self._image_id, None, locations=True)).image
-        written = [each for each in image.locations if each.metadata.get("store", UNNAMED) in self._plan.stores]
-        await self._end(
-            decide,
-            ended(self._tools, self._task, "failure", message=reason),
-            garbage=garbage_of(self._tools, image, written),
-        )
+        await self._end(decide, ended(self._tools, self._task, "failure", message=str(failure)))
 
-    def _undone(self, image: Image) -> Image:
+    def _undone(self, image: Image, *, requeues: bool) -> Image:
         if self._plan.copies:
+            if not self._plan.all_must_succeed:
+                return image
             kept = [each for each in image.locations if each.metadata.get("store", UNNAMED) not in self._plan.stores]
             return replace(image, locations=tuple(kept))
+        if image.status not in {"importing", METHODS[self._plan.method].needs}:
+            return image  # it is in use: what it has it keeps
         if self._before:
             image = without_copied(image, self._before)
-        if image.status not in {"importing", METHODS[self._plan.method].needs}:
-            return image
-        stays_importing = METHODS[self._plan.method].failed == "importing" and self._plan.all_must_succeed
-        return replace(emptied(image), status="importing") if stays_importing else emptied(image)
+        # A plugin's failure sends Glance's images back to the queue by any method.
+        stays = METHODS[self._plan.method].failed == "importing" and self._plan.all_must_succeed
+        stays = stays and not (requeues or self._unpacks(image))
+        return replace(emptied(image), status="importing") if stays else emptied(image)
 
-    async def _end(self, decide: Callable[[Image], Image], task: Task, *, garbage: tuple[Claim, ...] = ()) -> None:
-        """Save the image and the ended task together; what was staged, or half written, is garbage."""
-        claims = await self._tools.records.claims(self._image_id)
-        dropped = tuple(claim.id for claim in claims)
-        await self._tools.revise(self._image_id, decide, effects=Effects(added=garbage, dropped=dropped, task=task))
-        self._tools.sweep.set()
+    async def _end(self, decide: Callable[[Image], Image], task: Task) -> None:
+        """Save the image and the ended task together; what was staged, half written or taken off is garbage."""
+        tools = self._tools
+        dropped = tuple(claim.id for claim in await tools.records.claims(self._image_id))
+
+        async def read() -> View:
+            return await tools.records.get(self._image_id, None, locations=True)
+
+        async def save(before: View, image: Image) -> Image:
+            kept = {each.url for each in image.locations}
+            gone = garbage_of(tools, image, [each for each in before.image.locations if each.url not in kept])
+            effects = Effects(added=gone, dropped=dropped, task=task)
+            return await tools.records.save(replace(image, updated_at=tools.clock()), effects=effects)
+
+        await revise(read, lambda view: decide(view.image), save)
+        tools.sweep.set()
 
     def _fetches(self) -> bool:
         return self._plan.method in {"web-download", "glance-download"}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from drivers.claims import NO_EFFECTS, Effects
-from drivers.errors import ImageNotFound, LeaseLost, QuotaExceeded, StoreError
+from drivers.errors import LeaseLost, StoreError
 from drivers.records import Image
 from drivers.tasks import Task
 from service.data.filling import emptied
@@ -15,7 +15,7 @@ from service.data.stores import DataStore
 from service.data.tools import Remote, Tools
 from service.placing import Validation, read_validation
 from service.work.marks import LOCK, unlocked
-from service.work.runner import Progress, TaskFailed, ended
+from service.work.runner import Progress, TaskFailed, ended, settle
 from service.work.sources import ObjectSource, SourceFailed
 
 logger = logging.getLogger(__name__)
@@ -24,12 +24,7 @@ logger = logging.getLogger(__name__)
 async def run_location(tools: Tools, task: Task, progress: Progress, _remote: Remote | None) -> None:
     """Put a location on an image, and make the image active, with or without looking at its data before."""
     placing = _Placing(tools, task, progress)
-    try:
-        await placing.run()
-    except (TaskFailed, QuotaExceeded) as failure:
-        await placing.fail(str(failure))
-    except ImageNotFound:
-        raise TaskFailed("The image was deleted.") from None
+    await settle(tools, task, placing.run, placing.fail)
 
 
 class _Placing:
@@ -128,9 +123,9 @@ class _Placing:
                 return meter.result()
         raise AssertionError("the last attempt returns or raises")
 
-    async def fail(self, reason: str) -> None:
+    async def fail(self, failure: Exception) -> None:
         """Let the image wait for its data again, and the task tell why; a URL of the web stays, as in Glance."""
-        failed = ended(self._tools, self._task, "failure", message=reason)
+        failed = ended(self._tools, self._task, "failure", message=str(failure))
 
         def decide(now: Image) -> Image:
             if now.status != "importing":

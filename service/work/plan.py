@@ -8,6 +8,7 @@ import msgspec
 
 from drivers.records import Status
 from drivers.tasks import Task
+from service.placing import Validation, read_validation
 
 
 class Method(NamedTuple):
@@ -55,3 +56,9 @@ def plan_of(task: Task) -> Plan:
         stores=tuple(task.input["backend"]),
         all_must_succeed=request.get("all_stores_must_succeed", True),
     )
+
+
+def expected_hash(options: Mapping[str, Any]) -> Validation | None:
+    """Read the hash that data from a URL has to have, an addition to the API. Raises BadRequest for half of one."""
+    told = {name: options[name] for name in ("os_hash_algo", "os_hash_value") if name in options}
+    return read_validation(told or None)

@@ -8,16 +8,19 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from drivers.errors import LeaseLost, StoreError
+from drivers.errors import ImageNotFound, LeaseLost, QuotaExceeded, StoreError, Unstorable
 from drivers.tasks import Task, TaskStatus, TaskType
 from service.data.held import while_held
 from service.data.tools import Remote, Tools
+from service.limits.protocol import LimitsUnavailable
 from service.refusals import Refusal
 
 logger = logging.getLogger(__name__)
 
 # A share of the lease: how long a task of a process that died may wait to be found when its lease is out.
 LOOKS = 3
+# How often a task is begun: one for each process of a large deployment that is restarted meanwhile.
+ATTEMPTS = 20
 
 
 class Progress:
@@ -37,6 +40,36 @@ class TaskFailed(Exception):
 
 # Does a task. What it returns is the result of the task, unless it has ended the task itself (None). Raises TaskFailed.
 Job = Callable[[Tools, Task, Progress, Remote | None], Awaitable[dict[str, Any] | None]]
+
+
+async def settle(
+    tools: Tools, task: Task, work: Callable[[], Awaitable[None]], fail: Callable[[Exception], Awaitable[None]]
+) -> None:
+    """Work, or put right what comes of it that cannot be helped by trying again; raise what can be.
+
+    A task that was taken up again and again, and never came to an end, may be what ends its processes: it fails, too.
+    """
+    try:
+        if task.attempt > ATTEMPTS:
+            await fail(TaskFailed(f"It was begun {ATTEMPTS} times, and no process came to its end."))
+        else:
+            await work()
+    except ImageNotFound:
+        raise TaskFailed("The image was deleted.") from None
+    except (TaskFailed, Refusal, QuotaExceeded, Unstorable) as failure:
+        await _failing(fail, failure)
+    except (StoreError, LimitsUnavailable):
+        raise
+    except Exception:
+        logger.exception("Task %s failed in a way nobody expected", task.id)
+        await _failing(fail, TaskFailed(f"Something went wrong in the service; its log tells more of task {task.id}."))
+
+
+async def _failing(fail: Callable[[Exception], Awaitable[None]], failure: Exception) -> None:
+    try:
+        await fail(failure)
+    except ImageNotFound:
+        raise TaskFailed("The image was deleted.") from None
 
 
 class Runner:
@@ -107,7 +140,7 @@ class Runner:
             # This process stops: another one need not wait for the lease to run out.
             await asyncio.shield(tools.records.save_task(replace(task, status="pending", updated_at=tools.clock())))
             raise
-        except StoreError as error:
+        except (StoreError, LimitsUnavailable) as error:
             logger.warning("Task %s stays for whoever takes it up next: %s", task.id, error)
 
     async def _done(self, task: Task, progress: Progress, remote: Remote | None) -> Task | None:

@@ -1,5 +1,7 @@
 """Where the data of an import comes from: a URL, a staged object, another store."""
 
+import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Executor
 from typing import NamedTuple, Protocol
@@ -9,6 +11,7 @@ from drivers.errors import FetchRefused, StoreError
 from service.data.blocks import gathered
 from service.data.decompress import decompressed
 from service.data.stores import DataStore
+from service.placing import Validation
 from service.work.runner import TaskFailed
 
 
@@ -52,6 +55,23 @@ class UnpackedSource(NamedTuple):
         """See Source.read. Raises UnsupportedContent for what cannot be unfolded."""
         async for block in decompressed(self.source.read(), self.executor):
             yield block
+
+
+class CheckedSource(NamedTuple):
+    """Another source, of which the whole is to have a hash; what is written of it until then is nobody's."""
+
+    source: Source
+    expected: Validation
+    executor: Executor
+
+    async def read(self) -> AsyncIterator[bytes]:
+        """See Source.read."""
+        digest, loop = hashlib.new(self.expected.algorithm), asyncio.get_running_loop()
+        async for block in self.source.read():
+            await loop.run_in_executor(self.executor, digest.update, block)
+            yield block
+        if digest.hexdigest() != self.expected.value.lower():
+            raise SourceFailed(f"The data has another {self.expected.algorithm} hash: {digest.hexdigest()}.")
 
 
 class UrlSource(NamedTuple):
