@@ -16,7 +16,6 @@ T = TypeVar("T")
 
 def uri_filter(settings: Settings) -> Callable[[URL], None]:
     """Make the check of the settings' lists; it raises FetchRefused. A list of what is allowed outweighs the other."""
-
     allowed, disallowed = _ports(settings.allowed_ports), _ports(settings.disallowed_ports)
 
     def check(url: URL) -> None:
