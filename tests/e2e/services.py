@@ -1,9 +1,7 @@
 """The image service under test, and the one it is compared with, each with an alternate instance beside it."""
 
 import asyncio
-import os
 import secrets
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +15,9 @@ from tests.environments import standard_catalogue
 from tests.glance import glance_site, running_glance
 from tests.keystone import Keystone
 from tests.postgres import with_database
-from tests.servers import ROOT, free_port, running
+from tests.processes import environment
+from tests.processes import vitrine as command
+from tests.servers import free_port, running
 
 WORKERS = 2
 
@@ -35,7 +35,9 @@ def vitrine(server: str, keystone: Keystone, folder: Path) -> Iterator[Served]:
     """Run Vitrine on a new database, as operators do, with all of the API that settings can turn on."""
     with new_database(server) as database:
         asyncio.run(migrate(database))
-        _run("metadefs", "load", str(standard_catalogue()), store=database)
+        load = command("metadefs", "load", str(standard_catalogue()), env=environment(store=database))
+        code, _, errors = asyncio.run(load)
+        assert code == 0, errors
         settings = {
             "STORE": database,
             "KEYSTONE_URL": keystone.url,
@@ -72,12 +74,6 @@ def instance(log: Path, settings: dict[str, str]) -> Iterator[tuple[str, int]]:
     url = f"http://127.0.0.1:{port}"
     with running([sys.executable, "-m", "service", "serve"], f"{url}/readyz", log, environ) as process:
         yield url, process.pid
-
-
-def _run(*command: str, store: str) -> None:
-    """Run one of Vitrine's commands on a store."""
-    environ = os.environ | {"VITRINE_STORE": store}
-    subprocess.run([sys.executable, "-m", "service", *command], cwd=ROOT, env=environ, capture_output=True, check=True)
 
 
 @contextmanager
