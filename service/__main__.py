@@ -14,6 +14,7 @@ from drivers.errors import StoreError
 from drivers.postgres import open_postgres
 from drivers.postgres.migrations import migrate
 from drivers.registry import find_driver
+from service.client.command import add_client_commands, run_client_command
 from service.demo import demo
 from service.maintenance import fsck
 from service.metadefs.command import add_metadefs_commands, run_metadefs_command
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_fsck)
     add_metadefs_commands(commands, _metadefs)
+    add_client_commands(commands, _transfer)
     return parser
 
 
@@ -108,6 +110,23 @@ def _fsck(parsed: argparse.Namespace) -> int:
 
 def _metadefs(parsed: argparse.Namespace) -> int:
     return asyncio.run(run_metadefs_command(parsed, read_settings(os.environ)))
+
+
+def _transfer(parsed: argparse.Namespace) -> int:
+    url = parsed.url or os.environ.get("OS_IMAGE_ENDPOINT_OVERRIDE", "")
+    token = parsed.token or os.environ.get("OS_TOKEN", "")
+    if not url.startswith(("http://", "https://")):
+        sys.stderr.write("vitrine: name the image service by --url or OS_IMAGE_ENDPOINT_OVERRIDE, as https://...\n")
+        return 2
+    if not could_be_token(token):
+        sys.stderr.write("vitrine: give a token by OS_TOKEN or --token; `openstack token issue` makes one\n")
+        return 2
+    _start_logging("error")
+    try:
+        return asyncio.run(run_client_command(parsed, url, token))
+    except KeyboardInterrupt:
+        sys.stderr.write("vitrine: stopped; a download goes on from there when the command is run again\n")
+        return 1
 
 
 def _start_logging(level: str) -> None:
