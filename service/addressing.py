@@ -8,8 +8,11 @@ MEDIA_TYPE = "application/vnd.openstack.images-"
 # Newest first; what must be configured for a minor to be listed, and so accepted (reference section 1.2).
 MINORS: Mapping[str, str | None] = MappingProxyType(
     {
+        "v2.18": "cache",
         "v2.17": None,
+        "v2.16": "cache",
         "v2.15": None,
+        "v2.14": "cache",
         "v2.13": "multi_store",
         "v2.12": "multi_store",
         "v2.11": "multi_store",
@@ -28,9 +31,9 @@ MINORS: Mapping[str, str | None] = MappingProxyType(
 )
 
 
-def accepted_minors(*, multi_store: bool) -> tuple[str, ...]:
-    """List the minors this configuration serves, newest first."""
-    return tuple(minor for minor, needs in MINORS.items() if needs is None or multi_store)
+def accepted_minors(features: frozenset[str]) -> tuple[str, ...]:
+    """List the minors that a configuration with these features serves, newest first."""
+    return tuple(minor for minor, needs in MINORS.items() if needs is None or needs in features)
 
 
 def names_version(segment: str, accept: str | None, versions: frozenset[str]) -> bool:

@@ -17,6 +17,8 @@ from drivers.protocol import ImageStore
 from service import cors, keys
 from service.addressing import accepted_minors
 from service.auth import Authenticate, authenticator
+from service.cache.cache import open_cache
+from service.cache.upkeep import keep_bounded, keep_fetching
 from service.data.stores import Stores
 from service.data.tools import make_tools
 from service.dispatch import PromptRoutes
@@ -71,7 +73,7 @@ def make_app(
     # The ids of requests are no secret, and `random` may be a system call; a generator of their own says nothing of it.
     app[keys.NEW_REQUEST_ID] = request_id_source(Random(random.getrandbits(128)))  # noqa: S311
     app[keys.DRAINING] = asyncio.Event()
-    app[keys.TOOLS] = make_tools(settings, store, stores, limits, clock, new_id)
+    app[keys.TOOLS] = make_tools(settings, store, stores, limits, clock, new_id, open_cache(settings, store))
     app.cleanup_ctx.append(background)
     schemas = all_schemas(settings, read_operator_schema(settings.image_schema_file))
     app[keys.IMAGE_SCHEMA] = ImageSchema(schemas["image"])
@@ -96,11 +98,16 @@ def encoded(schemas: Mapping[str, Any]) -> Mapping[str, bytes]:
 async def background(app: web.Application) -> AsyncIterator[None]:
     """Do what goes on behind the requests as long as the application runs."""
     tools = app[keys.TOOLS]
-    tasks = [asyncio.create_task(each) for each in (keep_sweeping(tools), Runner(tools, JOBS).keep_working())]
+    work = [keep_sweeping(tools), Runner(tools, JOBS).keep_working()]
+    if tools.cache is not None:
+        work += [keep_fetching(tools, tools.cache), keep_bounded(tools, tools.cache)]
+    tasks = [asyncio.create_task(each) for each in work]
     yield
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    if tools.cache is not None:
+        await tools.cache.close()
     tools.threads.shutdown(wait=False)
 
 
@@ -111,7 +118,7 @@ def add_routes(
 
     Documented are the open ones and those under `/v2`. Returns the prompt ones.
     """
-    versions = ("v2", *accepted_minors(multi_store=settings.multi_store))
+    versions = ("v2", *accepted_minors(settings.features))
     gate = Gate(frozenset(versions), authenticate)
     prompt = PromptRoutes()
 

@@ -2,6 +2,7 @@
 
 from service.handlers import (
     actions,
+    cache,
     data,
     docs,
     health,
@@ -17,6 +18,22 @@ from service.handlers import (
     versions,
 )
 from service.metadefs.routes import METADEF_ROUTES
+from service.openapi.cache import (
+    ADD_QUEUED,
+    ADD_TO_CACHE,
+    CLEAN_CACHE,
+    CLEAR_CACHE,
+    CLEAR_CACHED,
+    CLEAR_QUEUED,
+    LIST_CACHE,
+    LIST_CACHE_NODES,
+    LIST_CACHED,
+    LIST_QUEUED,
+    PRUNE_CACHE,
+    REMOVE_CACHED,
+    REMOVE_FROM_CACHE,
+    REMOVE_QUEUED,
+)
 from service.openapi.data import DOWNLOAD_DATA, HEAD_DATA, STAGE_DATA, UPLOAD_DATA
 from service.openapi.docs import SHOW_DOCUMENT, SHOW_FILE, SHOW_PAGE
 from service.openapi.health import LIVE, METRICS, READY
@@ -80,6 +97,20 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/images/{image_id}/members/{member_id}", members.show, SHOW_MEMBER, "get_member"),
     Route("PUT", "/images/{image_id}/members/{member_id}", members.update, UPDATE_MEMBER, "get_member", body=True),
     Route("DELETE", "/images/{image_id}/members/{member_id}", members.remove, REMOVE_MEMBER, "get_member"),
+    Route("GET", "/cache", cache.index, LIST_CACHE, "cache_list"),
+    Route("DELETE", "/cache", cache.clear, CLEAR_CACHE, "cache_delete", body=True),
+    Route("POST", "/cache/clean", cache.clean, CLEAN_CACHE, "cache_clean"),
+    Route("POST", "/cache/prune", cache.prune, PRUNE_CACHE, "cache_prune"),
+    Route("GET", "/cache/nodes/{image_id}", cache.nodes, LIST_CACHE_NODES, "list_cached_nodes"),
+    Route("PUT", "/cache/{image_id}", cache.add, ADD_TO_CACHE, "cache_image", body=True),
+    Route("DELETE", "/cache/{image_id}", cache.remove, REMOVE_FROM_CACHE, "cache_delete", body=True),
+    Route("GET", "/cached_images", cache.old_index, LIST_CACHED, "manage_image_cache", body=True),
+    Route("DELETE", "/cached_images", cache.old_clear, CLEAR_CACHED, "manage_image_cache", body=True),
+    Route("DELETE", "/cached_images/{image_id}", cache.old_remove, REMOVE_CACHED, "manage_image_cache", body=True),
+    Route("GET", "/queued_images", cache.old_queue, LIST_QUEUED, "manage_image_cache", body=True),
+    Route("DELETE", "/queued_images", cache.old_clear_queue, CLEAR_QUEUED, "manage_image_cache", body=True),
+    Route("PUT", "/queued_images/{image_id}", cache.old_enqueue, ADD_QUEUED, "manage_image_cache", body=True),
+    Route("DELETE", "/queued_images/{image_id}", cache.old_dequeue, REMOVE_QUEUED, "manage_image_cache", body=True),
     Route("GET", "/info/import", info.imports, SHOW_IMPORT),
     Route("GET", "/info/stores", info.stores, LIST_STORES),
     Route("GET", "/info/stores/detail", info.stores_detail, DETAIL_STORES, "stores_info_detail"),

@@ -101,6 +101,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Seconds,
         Meta(description="Seconds a client may send, or take, nothing of an image's data before it is given up."),
     ] = 900.0
+    image_cache_dir: Annotated[
+        str | None, Meta(description="A local folder that keeps copies of data that was downloaded; unset, none is.")
+    ] = None
+    image_cache_max_size: Annotated[Count, Meta(description="Most bytes of these copies.")] = 10_737_418_240
+    image_cache_stall_time: Annotated[
+        int, Meta(ge=0, description="Seconds after which what a killed process left there half copied is removed.")
+    ] = 86400
     lease_seconds: Annotated[
         Seconds,
         Meta(description="After how long a silence of its process an upload or import is given up or taken over."),
@@ -275,6 +282,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def multi_store(self) -> bool:
         """Whether the stores have names, so that callers may choose among them, and see where an image is."""
         return self.stores is not None and NAMED.match(self.stores.reveal().strip()) is not None
+
+    @property
+    def features(self) -> frozenset[str]:
+        """What is configured of that on which the list of versions depends (reference section 1.2)."""
+        return frozenset({"multi_store"} if self.multi_store else ()) | ({"cache"} if self.image_cache_dir else set())
 
 
 class Setting(typing.NamedTuple):

@@ -1,5 +1,6 @@
 """Version discovery (reference section 1), health, and the schema of images."""
 
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -62,8 +63,21 @@ async def test_every_entry_has_id_status_and_link(client: Client) -> None:
 
 async def test_minors_of_several_stores_are_listed_and_accepted_with_them(connect: Connect) -> None:
     client = await connect(stores=TWO_STORES)
-    assert [version["id"] for version in await listed(client, "/", 300)] == list(MINORS)
+    assert [version["id"] for version in await listed(client, "/", 300)] == [
+        minor for minor, needs in MINORS.items() if needs != "cache"
+    ]
     assert (await client.get("/v2.13/schemas/image", headers=by("ann"))).status == 200
+
+
+async def test_minors_of_the_cache_are_listed_and_accepted_with_it(connect: Connect, tmp_path: Path) -> None:
+    client = await connect(image_cache_dir=str(tmp_path / "cache"))
+    ids = "2.18 2.17 2.16 2.15 2.14 2.9 2.7 2.6 2.5 2.4 2.3 2.2 2.1 2.0"
+    assert [version["id"] for version in await listed(client, "/", 300)] == [f"v{minor}" for minor in ids.split()]
+    assert (await listed(client, "/", 300))[0]["status"] == "CURRENT"
+    for minor in ("2.14", "2.16", "2.18"):
+        assert (await client.get(f"/v{minor}/schemas/image", headers=by("ann"))).status == 200
+    client = await connect(image_cache_dir=str(tmp_path / "cache"), stores=TWO_STORES)
+    assert [version["id"] for version in await listed(client, "/", 300)] == list(MINORS)
 
 
 async def test_links_lead_to_the_public_endpoint(connect: Connect) -> None:

@@ -15,6 +15,7 @@ from drivers.protocol import ImageStore
 from drivers.records import Image, View
 from drivers.tasks import Task
 from drivers.usage import UNLIMITED, Limits
+from service.cache.cache import Cache
 from service.data.stores import Stores
 from service.limits.protocol import LimitSource
 from service.metrics import Metrics, make_metrics
@@ -39,7 +40,7 @@ class Handed(NamedTuple):
 class Tools(NamedTuple):
     """Records, stores and their rules; `sweep` and `work` wake those who remove garbage and take up tasks.
 
-    `handed` are tasks that only this process can do.
+    `handed` are tasks that only this process can do. `cache` is None where the settings name none.
     """
 
     settings: Settings
@@ -53,6 +54,7 @@ class Tools(NamedTuple):
     sweep: asyncio.Event
     work: asyncio.Event
     handed: "deque[Handed]"
+    cache: Cache | None
 
     @property
     def lease(self) -> timedelta:
@@ -89,6 +91,7 @@ def make_tools(
     limits: LimitSource,
     clock: Callable[[], datetime],
     new_id: Callable[[], str],
+    cache: Cache | None = None,
 ) -> Tools:
     """Put the tools together; whoever passes the parts in closes them."""
     return Tools(
@@ -104,4 +107,5 @@ def make_tools(
         sweep=asyncio.Event(),
         work=asyncio.Event(),
         handed=deque(),
+        cache=cache,
     )

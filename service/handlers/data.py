@@ -1,10 +1,12 @@
 """The data of an image: upload, stage, download (reference section 2.2)."""
 
 import re
+from functools import partial
 
 from aiohttp import web
 
 from drivers.records import Image, Location, View
+from service.cache.cache import Cache
 from service.conditional import check_if_match, is_cached
 from service.data.blocks import body_blocks
 from service.data.ranges import Span, wanted_span
@@ -52,16 +54,18 @@ async def stage(request: web.Request) -> web.Response:
 async def download(request: web.Request) -> web.StreamResponse:
     """Send an image's data, whole or in part; for HEAD, only tell of it."""
     tools, view = request.app[TOOLS], await read_view(request)
-    preferred = _preferred_stores(request, tools.stores)
-    _require_download(request, view, choosing=bool(preferred))
     image = view.image
+    cache = tools.cache if _wants_whole(request) else None
+    preferred = await _preferred_stores(request, image, cache)
+    _require_download(request, view, choosing=bool(preferred))
     if not image.locations:
         return web.Response(status=204)
     tag = data_tag(image)
     check_if_match(request.headers.get("If-Match"), tag or "")
     if tag and is_cached(request.headers.get("If-None-Match", ""), tag):
         return web.Response(status=304, headers={"ETag": tag})
-    reader = await open_first(tools.stores, _by_preference(tools.stores.ordered(image), preferred))
+    stored = partial(open_first, tools.stores, _by_preference(tools.stores.ordered(image), preferred))
+    reader = await (cache.open(image, stored) if cache else stored())
     try:
         # Ranges are of GET alone (RFC 9110 section 14.2).
         span = None if request.method == "HEAD" else wanted_span(request.headers, reader.size, tag)
@@ -106,10 +110,16 @@ def _expected_size(request: web.Request) -> int | None:
     return int(told)
 
 
-def _preferred_stores(request: web.Request, stores: Stores) -> list[str]:
+def _wants_whole(request: web.Request) -> bool:
+    """Tell whether the data itself is asked for, and all of it: nothing else has to do with the cache (10.8)."""
+    return request.method == "GET" and not {"Range", "Content-Range"} & request.headers.keys()
+
+
+async def _preferred_stores(request: web.Request, image: Image, cache: Cache | None) -> list[str]:
     text = request.query.get("prefer")
-    if text is None:
+    if text is None or (cache and await cache.holds(image)):
         return []
+    stores = request.app[TOOLS].stores
     if not stores.multi:
         raise BadRequest("'prefer' needs several stores, and this service has one.")
     wanted = [item.strip() for item in text.split(",") if item.strip()]

@@ -121,6 +121,8 @@ async def delete(request: web.Request) -> web.Response:
         except RevisionConflict:
             continue  # somebody changed it meanwhile, perhaps its protection: look again
         tools.sweep.set()
+        if tools.cache is not None:
+            await tools.cache.forget(view.image.id)
         return web.Response(status=204)
 
 

@@ -46,7 +46,7 @@ async def redirect(request: web.Request) -> web.Response:
 
 
 def _answer(request: web.Request, status: int) -> web.Response:
-    minors = accepted_minors(multi_store=request.app[SETTINGS].multi_store)
+    minors = accepted_minors(request.app[SETTINGS].features)
     links = [Link(f"{base_url(request)}/v2/")]
     listed = [Version(minor, "SUPPORTED" if number else "CURRENT", links) for number, minor in enumerate(minors)]
     return JsonAnswer(msgspec.json.encode(Versions(listed)), status=status)

@@ -22,8 +22,12 @@ class Source:
 
     def open(self, folder: Folder, key: str) -> None:
         """Open an object. Raise BlobNotFound."""
-        self.descriptor = folder.open(key)
-        self.size = os.fstat(self.descriptor).st_size
+        self.take(folder.open(key))
+
+    def take(self, descriptor: int) -> None:
+        """Read from an open file, and close it in the end."""
+        self.descriptor = descriptor
+        self.size = os.fstat(descriptor).st_size
 
     def read(self, start: int, end: int) -> bytes:
         """Read a range. Raise StoreUnavailable when the file ends before it."""

@@ -1,0 +1,1 @@
+"""A bounded local copy of image data in front of the stores (reference section 10.8)."""

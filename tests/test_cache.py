@@ -1,0 +1,409 @@
+"""The cache over HTTP: filled once, verified, served by policy only, never in the way (sections 2.2, 2.11, 10.8)."""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from aiohttp import ClientError
+
+from drivers.blobs.protocol import BlobReader
+from drivers.errors import StoreUnavailable
+from drivers.protocol import ImageStore
+from service.data.stores import DataStore
+from service.keys import TOOLS
+from service.policy.engine import load_policy
+from service.settings import Secret
+from tests.callers import by
+from tests.conftest import Client, Connect
+from tests.transfers import DATA, created, put, shown, until, uploaded
+
+ADMIN = by("admin")
+LONG = DATA * 9
+
+
+class Gated:
+    """A reader of a store that lets the test say when it goes on, and how it ends."""
+
+    def __init__(self, reader: BlobReader, gate: asyncio.Event, failure: Exception | None) -> None:
+        self.size, self.descriptor = reader.size, reader.descriptor
+        self._reader, self._gate, self._failure = reader, gate, failure
+
+    async def blocks(self, start: int, end: int) -> AsyncIterator[bytes]:
+        """Give one block, and the others when the gate opens."""
+        async for block in self._reader.blocks(start, end):
+            yield block
+            await self._gate.wait()
+            if self._failure:
+                raise self._failure
+
+    async def close(self) -> None:
+        """Close the reader."""
+        await self._reader.close()
+
+
+class Watched:
+    """A store that counts how often it is opened, and may hold its readers at a gate."""
+
+    def __init__(self, client: Client) -> None:
+        assert client.app is not None
+        self.opened = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.failures: list[Exception] = []
+        store: DataStore = client.app[TOOLS].stores.default
+        self._blobs: Any = store.blobs
+        self._open = self._blobs.open
+
+    def __enter__(self) -> Self:
+        self._blobs.open = self.open
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._blobs.open = self._open
+
+    async def open(self, url: str) -> Gated:
+        """Open an object for one of whom the test knows."""
+        self.opened += 1
+        failure = self.failures.pop() if self.failures else None
+        return Gated(await self._open(url), self.gate, failure)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Give the path of the cache."""
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+async def client(connect: Connect, blobs_url: Secret, folder: Path) -> Client:
+    """Give a client of a service with a cache, on each kind of store."""
+    return await connect(stores=blobs_url, image_cache_dir=str(folder))
+
+
+async def data(client: Client, path: str, name: str = "ann", **headers: str) -> tuple[int, bytes]:
+    async with client.get(f"{path}/file", headers=by(name, **headers)) as response:
+        assert "Content-Length" in response.headers or response.status == 204
+        return response.status, await response.read()
+
+
+async def state(client: Client) -> dict[str, Any]:
+    async with client.get("/v2/cache", headers=ADMIN) as response:
+        assert response.status == 200
+        answer: dict[str, Any] = await response.json()
+        return answer
+
+
+async def cached(client: Client) -> list[str]:
+    return [entry["image_id"] for entry in (await state(client))["cached_images"]]
+
+
+async def filled(client: Client, *paths: str) -> None:
+    """Wait until the cache has these and no other images."""
+
+    async def has_them() -> bool:
+        return set(await cached(client)) == {id_of(path) for path in paths}
+
+    await until(has_them)
+
+
+def id_of(path: str) -> str:
+    return path.rsplit("/", 1)[1]
+
+
+class TestFilling:
+    """A whole download fills it, once for all who wait, and only with what the hash says."""
+
+    async def test_the_second_download_asks_no_store(self, client: Client) -> None:
+        path = await uploaded(client)
+        with Watched(client) as store:
+            assert await data(client, path) == (200, DATA)
+            await filled(client, path)
+            assert await data(client, path) == await data(client, path) == (200, DATA)
+            assert store.opened == 1
+        (entry,) = (await state(client))["cached_images"]
+        assert (entry["image_id"], entry["hits"], entry["size"]) == (id_of(path), 2, len(DATA))
+        assert entry["last_accessed"] >= entry["last_modified"] > 1e9
+
+    async def test_cold_readers_share_one_read_of_the_store_and_need_not_wait_for_its_end(self, client: Client) -> None:
+        path = await uploaded(client, LONG)
+        with Watched(client) as store:
+            store.gate.clear()
+            responses = [await client.get(f"{path}/file", headers=by("ann")) for _ in range(8)]
+            for response in responses:
+                assert response.headers["Content-Length"] == str(len(LONG))
+                assert await response.content.readexactly(1000) == LONG[:1000]
+            assert await cached(client) == []
+            store.gate.set()
+            rests = await asyncio.gather(*(response.read() for response in responses))
+            assert all(rest == LONG[1000:] for rest in rests)
+            assert store.opened == 1
+        await filled(client, path)
+
+    async def test_readers_that_hang_or_leave_do_not_stop_the_fill(self, client: Client) -> None:
+        path = await uploaded(client, LONG)
+        with Watched(client) as store:
+            store.gate.clear()
+            hanging, leaving = [await client.get(f"{path}/file", headers=by("ann")) for _ in range(2)]
+            leaving.close()
+            store.gate.set()
+            await filled(client, path)
+            assert await hanging.read() == LONG
+            assert store.opened == 1
+
+    async def test_a_part_neither_fills_it_nor_comes_from_it(self, client: Client) -> None:
+        path = await uploaded(client)
+        with Watched(client) as store:
+            for headers in ({"Range": "bytes=0-9"}, {"Content_Range": "bytes 0-9/*"}):
+                assert await data(client, path, **headers) == (206, DATA[:10])
+            assert await cached(client) == []
+            await data(client, path)
+            await filled(client, path)
+            assert await data(client, path, Range="bytes=0-9") == (206, DATA[:10])
+            assert store.opened == 4
+
+    async def test_a_read_that_breaks_off_leaves_nothing_and_its_readers_go_on_from_the_store(
+        self, client: Client, folder: Path
+    ) -> None:
+        path = await uploaded(client, LONG)
+        with Watched(client) as store:
+            store.failures.append(StoreUnavailable("away"))
+            assert await data(client, path) == (200, LONG)
+            assert store.opened == 2
+        assert await cached(client) == [] == [*(folder / "filling").iterdir()]
+
+    async def test_data_that_is_not_what_the_hash_says_is_sent_as_ever_and_not_kept(
+        self, client: Client, folder: Path
+    ) -> None:
+        path = await uploaded(client)
+        assert client.app is not None
+        tools = client.app[TOOLS]
+        blobs = tools.stores.default.blobs
+        (blob,) = [each async for each in blobs.list()]
+        await blobs.delete(blob.url)
+        await blobs.write(blob.url, blocks(b"!" * len(DATA)))
+        for _ in range(2):
+            assert await data(client, path) == (200, b"!" * len(DATA))
+        assert await cached(client) == [] == [*(folder / "filling").iterdir()]
+
+    async def test_what_is_larger_than_the_limit_is_not_kept(
+        self, connect: Connect, blobs_url: Secret, folder: Path
+    ) -> None:
+        client = await connect(stores=blobs_url, image_cache_dir=str(folder), image_cache_max_size=len(DATA) - 1)
+        path = await uploaded(client)
+        assert await data(client, path) == (200, DATA)
+        assert await cached(client) == []
+
+    async def test_a_folder_that_cannot_be_used_costs_only_its_speed(self, client: Client, folder: Path) -> None:
+        path = await uploaded(client)
+        folder.rename(folder.with_name("gone"))
+        assert await data(client, path) == (200, DATA)
+        assert (await client.delete(path, headers=by("ann"))).status == 204
+
+    async def test_no_data_is_still_an_answer(self, client: Client) -> None:
+        assert await data(client, await created(client)) == (204, b"")
+
+
+async def blocks(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+class TestTrust:
+    """What is in the cache is for those whom policy lets, as long as the image is there and active."""
+
+    async def test_policy_decides_about_what_is_cached(self, client: Client) -> None:
+        path = await uploaded(client, visibility="private")
+        assert (await data(client, path))[0] == 200
+        await filled(client, path)
+        assert [(await data(client, path, name))[0] for name in ("rita", "bob", "mona")] == [403, 404, 200]
+
+    async def test_deactivated_data_is_not_served_from_it(self, client: Client) -> None:
+        path = await uploaded(client)
+        await data(client, path)
+        await filled(client, path)
+        assert (await client.post(f"{path}/actions/deactivate", headers=ADMIN)).status == 204
+        assert (await data(client, path))[0] == 403
+        with Watched(client) as store:
+            assert await data(client, path, "admin") == (200, DATA)
+            assert store.opened == 1
+
+    async def test_a_deleted_image_is_gone_from_it(self, client: Client, folder: Path) -> None:
+        path = await uploaded(client)
+        await data(client, path)
+        await filled(client, path)
+        assert (await client.delete(path, headers=by("ann"))).status == 204
+        assert await cached(client) == []
+        assert not any(each.is_file() for each in folder.rglob("*"))
+        assert (await data(client, path))[0] == 404
+
+    async def test_an_image_deleted_while_it_is_filled_leaves_nothing(self, client: Client, folder: Path) -> None:
+        path = await uploaded(client, LONG)
+        with Watched(client) as store:
+            store.gate.clear()
+            response = await client.get(f"{path}/file", headers=by("ann"))
+            assert (await client.delete(path, headers=by("ann"))).status == 204
+            store.gate.set()
+            with suppress(ClientError):  # cut short or not, as the store has it
+                await response.read()
+
+        async def is_empty() -> bool:
+            return not any(each.is_file() for each in folder.rglob("*"))
+
+        await until(is_empty)
+
+    @pytest.mark.parametrize("keep_size", [True, False])
+    async def test_a_copy_that_was_touched_is_never_served(
+        self, client: Client, folder: Path, *, keep_size: bool
+    ) -> None:
+        path = await uploaded(client)
+        await data(client, path)
+        await filled(client, path)
+        (folder / "data" / id_of(path)).write_bytes(b"!" * len(DATA) if keep_size else DATA[:-1])
+        assert await data(client, path) == (200, DATA)
+        await filled(client, path)
+        assert await data(client, path) == (200, DATA)
+
+    async def test_of_a_cached_image_prefer_is_neither_looked_at_nor_asked_about(
+        self, connect: Connect, folder: Path, tmp_path: Path
+    ) -> None:
+        rules = tmp_path / "policy.yaml"
+        rules.write_text('download_from_store: "!"\n')
+        two = Secret("a=memory://,b=memory://")
+        client = await connect(stores=two, image_cache_dir=str(folder), policy=load_policy(str(rules)))
+        path = await uploaded(client)
+
+        async def status(prefer: str) -> int:
+            async with client.get(f"{path}/file", params={"prefer": prefer}, headers=by("ann")) as response:
+                await response.read()
+                return response.status
+
+        assert [await status("a"), await status("nowhere")] == [403, 400]
+        await data(client, path)
+        await filled(client, path)
+        assert [await status("a"), await status("nowhere")] == [200, 200]
+
+
+async def test_the_least_recently_used_makes_room(connect: Connect, folder: Path, tmp_path: Path) -> None:
+    blobs_url = Secret(f"file://{tmp_path}/blobs")
+    client = await connect(stores=blobs_url, image_cache_dir=str(folder))
+    paths = [await uploaded(client) for _ in range(3)]
+    for path in paths:
+        await data(client, path)
+    await filled(client, *paths)
+    for age, path in zip((10, 30, 20), paths, strict=True):
+        seal = folder / "seals" / id_of(path)
+        os.utime(seal, (seal.stat().st_mtime - age,) * 2)
+    pruned = await client.post("/v2/cache/prune", headers=ADMIN)
+    assert await pruned.json() == {"total_files_pruned": 0, "total_bytes_pruned": 0}
+    small = await connect(stores=blobs_url, image_cache_dir=str(folder), image_cache_max_size=len(DATA) * 2)
+    pruned = await small.post("/v2/cache/prune", headers=ADMIN)
+    assert await pruned.json() == {"total_files_pruned": 1, "total_bytes_pruned": len(DATA)}
+    assert set(await cached(small)) == {id_of(paths[0]), id_of(paths[2])}
+    # By itself too, when something comes that is more than fits; what was read last stays.
+    assert await data(small, paths[0]) == (200, DATA)
+    assert await data(small, paths[1]) == (200, DATA)
+    await filled(small, paths[0], paths[1])
+
+
+class TestManagement:
+    """`/v2/cache` and what was before it."""
+
+    async def test_a_queued_image_is_fetched_at_once(self, client: Client) -> None:
+        path = await uploaded(client)
+        assert (await client.put(f"/v2/cache/{id_of(path)}", headers=ADMIN)).status == 202
+        await filled(client, path)
+
+        async def waits_for_nobody() -> bool:
+            return not (await state(client))["queued_images"]
+
+        await until(waits_for_nobody)
+        with Watched(client) as store:
+            assert await data(client, path) == (200, DATA)
+            assert store.opened == 0
+
+    async def test_what_cannot_be_queued_is_refused(self, client: Client) -> None:
+        path = await created(client)
+        assert (await client.put(f"/v2/cache/{id_of(path)}", headers=ADMIN)).status == 400
+        assert (await client.put(f"/v2/cache/{id_of(path)}", headers=by("ann"))).status == 403
+        assert (await client.put("/v2/cache/11111111-1111-4111-8111-111111111111", headers=ADMIN)).status == 404
+
+    async def test_a_copy_is_removed_twice_and_an_unknown_one_never(self, client: Client) -> None:
+        path = await uploaded(client)
+        await data(client, path)
+        await filled(client, path)
+        for _ in range(2):
+            assert (await client.delete(f"/v2/cache/{id_of(path)}", headers=ADMIN)).status == 204
+            assert await cached(client) == []
+        for unknown in ("11111111-1111-4111-8111-111111111111", "..%2F..%2Fetc"):
+            assert (await client.delete(f"/v2/cache/{unknown}", headers=ADMIN)).status == 404
+
+    @pytest.mark.parametrize(("target", "left"), [("", False), ("cache", False), ("queue", True)])
+    async def test_it_is_emptied_as_far_as_the_header_says(self, client: Client, target: str, *, left: bool) -> None:
+        path = await uploaded(client)
+        await data(client, path)
+        await filled(client, path)
+        headers = by("admin", x_image_cache_clear_target=target)
+        assert (await client.delete("/v2/cache", headers=headers)).status == 204
+        assert bool(await cached(client)) is left
+        headers = by("admin", x_image_cache_clear_target="all")
+        assert (await client.delete("/v2/cache", headers=headers)).status == 400
+
+    async def test_nodes_know_nothing_of_each_other(self, client: Client) -> None:
+        assert (await client.get("/v2/cache/nodes/x", headers=ADMIN)).status == 409
+        assert (await client.get("/v2/cache/nodes/x", headers=by("ann"))).status == 403
+
+    async def test_clean_and_prune_take_no_body(self, client: Client) -> None:
+        for what in ("clean", "prune"):
+            assert (await client.post(f"/v2/cache/{what}", json={}, headers=ADMIN)).status == 400
+        response = await client.post("/v2/cache/clean", headers=ADMIN)
+        assert (response.status, await response.read()) == (200, b"")
+        assert (await client.get("/v2/cache/x", headers=ADMIN)).status == 405
+
+    async def test_the_older_api_does_the_same(self, client: Client) -> None:
+        path = await uploaded(client)
+
+        async def said(method: str, where: str) -> Any:
+            async with client.request(method, f"/v2/{where}", headers=ADMIN) as response:
+                assert response.status == 200
+                return await response.json()
+
+        assert await said("PUT", f"queued_images/{id_of(path)}") is None
+        await filled(client, path)
+        (entry,) = (await said("GET", "cached_images"))["cached_images"]
+        assert entry["image_id"] == id_of(path)
+        assert await said("DELETE", f"cached_images/{id_of(path)}") is None
+        assert await said("DELETE", "cached_images/no%2Fid") is None
+        assert await said("DELETE", f"queued_images/{id_of(path)}") is None
+        assert await said("GET", "queued_images") == {"queued_images": []}
+        assert await said("DELETE", "cached_images") == {"num_deleted": 0}
+        assert await said("DELETE", "queued_images") == {"num_deleted": 0}
+
+    async def test_without_a_cache_policy_decides_first_and_then_all_is_404(
+        self, connect: Connect, store: ImageStore
+    ) -> None:
+        client = await connect()
+        path = id_of(await created(client))
+        calls = (
+            *(("GET", "cache"), ("DELETE", "cache"), ("PUT", f"cache/{path}"), ("DELETE", f"cache/{path}")),
+            *(("GET", f"cache/nodes/{path}"), ("POST", "cache/clean"), ("POST", "cache/prune")),
+            *((method, where) for where in ("cached_images", "queued_images") for method in ("GET", "DELETE")),
+            *(("DELETE", "cached_images/x"), ("PUT", "queued_images/x"), ("DELETE", "queued_images/x")),
+        )
+        for method, where in calls:
+            statuses = [
+                (await client.request(method, f"/v2/{where}", headers=by(name))).status for name in ("ann", "admin")
+            ]
+            assert statuses == [403, 404], (method, where)
+
+
+async def test_the_hash_of_what_is_kept_is_the_images(client: Client, folder: Path) -> None:
+    path = await uploaded(client, LONG)
+    await data(client, path)
+    await filled(client, path)
+    kept = (folder / "data" / id_of(path)).read_bytes()
+    assert hashlib.sha512(kept).hexdigest() == (await shown(client, path))["os_hash_value"]
+    assert await put(client, path) == 409
