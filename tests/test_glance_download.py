@@ -25,7 +25,7 @@ PROPERTIES: dict[str, Any] = {
     "hw_disk_bus": "virtio",
     "os_distro": "debian",
     "trait:CPU": "required",
-    "secret_note": "mine",
+    "note": "mine",
 }
 
 
@@ -70,7 +70,7 @@ async def test_the_data_comes_with_formats_and_the_properties_that_describe_it(
     image = await imported(client, path, method=method(theirs, **more))
     assert (image["status"], image["disk_format"], image["size"]) == ("active", "raw", len(DATA))
     assert image["min_ram"] == 7
-    assert {name: image.get(name) for name in PROPERTIES} == PROPERTIES | {"secret_note": None}
+    assert {name: image.get(name) for name in PROPERTIES} == PROPERTIES | {"note": None}
     assert "token-of-ann" not in str(await tasks_of(client, path))
 
 

@@ -25,7 +25,7 @@ WRONG = RIGHT | {"os_hash_value": "0" * 64}
 
 def people() -> StaticVerifier:
     """Know the people of the tests, and a service in the project of one of them."""
-    callers = CALLERS | {"nova": caller("nova", "p1", "service", "member", "reader")}
+    callers = {**CALLERS, "nova": caller("nova", "p1", "service", "member", "reader")}
     return StaticVerifier({f"token-of-{name}": each for name, each in callers.items()})
 
 

@@ -8,10 +8,9 @@ from drivers.usage import Limits
 from service.limits.fixed import FixedLimits
 from tests.callers import by
 from tests.conftest import TWO_STORES, Client, Connect
-from tests.imports import COPY, LOOPBACK, imported
+from tests.imports import COPY, LOOPBACK, imported, serving_data
 from tests.test_locations import MD5, SHA512, STORES, adding, located, patch, people, stray
 from tests.transfers import DATA, created, objects, shown, uploaded
-from tests.web_server import answer, scripted
 
 HASHES = {"os_hash_algo": "sha512", "os_hash_value": SHA512, "checksum": MD5}
 
@@ -45,22 +44,23 @@ def removing(position: str = "-") -> list[dict[str, Any]]:
 
 
 async def test_a_url_makes_a_queued_image_active_and_is_not_read(client: Client) -> None:
-    async with scripted(answer("200 OK", DATA)) as web:
+    async with serving_data() as server:
+        url = str(server.make_url("/data"))
         path = await created(client)
-        assert await patch(client, path, add(web.url, validation_data=HASHES)) == 200
+        assert await patch(client, path, add(url, validation_data=HASHES)) == 200
         image = await shown(client, path)
         assert (image["status"], image["size"], image["checksum"]) == ("active", len(DATA), MD5)
-        assert image["locations"] == [{"url": web.url, "metadata": {"store": "web"}}]
+        assert image["locations"] == [{"url": url, "metadata": {"store": "web"}}]
         path = await created(client)
-        assert await patch(client, path, replacing(value(web.url))) == 200
+        assert await patch(client, path, replacing(value(url))) == 200
         assert (await shown(client, path))["status"] == "active"
 
 
 async def test_an_empty_file_or_none_is_no_location(client: Client) -> None:
     path = await created(client)
-    for step in (answer("200 OK", b""), answer("404 Not Found")):
-        async with scripted(step) as web:
-            assert await patch(client, path, add(web.url)) == 400
+    async with serving_data(b"") as server:
+        for at in ("/data", "/nothing"):
+            assert await patch(client, path, add(str(server.make_url(at)))) == 400
     assert (await shown(client, path))["status"] == "queued"
 
 
@@ -74,22 +74,24 @@ async def test_an_empty_file_or_none_is_no_location(client: Client) -> None:
     ],
 )
 async def test_hashes_that_cannot_be_are_409(client: Client, data: dict[str, str]) -> None:
-    async with scripted(answer("200 OK", DATA)) as web:
+    async with serving_data() as server:
+        url = str(server.make_url("/data"))
         path = await created(client)
-        assert await patch(client, path, add(web.url, validation_data=data)) == 409
+        assert await patch(client, path, add(url, validation_data=data)) == 409
         active = await uploaded(client)
-        assert await patch(client, active, add(web.url, validation_data=HASHES | {"os_hash_value": "0" * 128})) == 409
-        assert await patch(client, active, add(web.url, validation_data=HASHES)) == 200
+        assert await patch(client, active, add(url, validation_data=HASHES | {"os_hash_value": "0" * 128})) == 409
+        assert await patch(client, active, add(url, validation_data=HASHES)) == 200
 
 
 async def test_positions_duplicates_and_quota(client: Client) -> None:
-    async with scripted(answer("200 OK", DATA)) as web:
+    async with serving_data() as server:
+        url = str(server.make_url("/data"))
         path = await uploaded(client)
-        assert [await patch(client, path, add(web.url, at)) for at in ("x", "-1", "1.5")] == [400] * 3
-        assert await patch(client, path, add(f"{web.url}#a", "99")) == 200
-        assert await patch(client, path, add(f"{web.url}#a")) == 400
-        assert await patch(client, path, add(f"{web.url}#b", "0")) == 200
-        assert await patch(client, path, add(f"{web.url}#c")) == 413
+        assert [await patch(client, path, add(url, at)) for at in ("x", "-1", "1.5")] == [400] * 3
+        assert await patch(client, path, add(f"{url}#a", "99")) == 200
+        assert await patch(client, path, add(f"{url}#a")) == 400
+        assert await patch(client, path, add(f"{url}#b", "0")) == 200
+        assert await patch(client, path, add(f"{url}#c")) == 413
         assert (await shown(client, path))["stores"] == "fast,web,web"
 
 
@@ -115,9 +117,10 @@ async def test_what_is_noted_does_not_hide_whose_an_object_is(client: Client, me
 
 async def test_the_last_location_stays_ossa_2016_006(client: Client) -> None:
     path = await uploaded(client)
-    async with scripted(answer("200 OK", DATA)) as web:
+    async with serving_data() as server:
+        url = str(server.make_url("/data"))
         assert await patch(client, path, removing(), "admin") == 403
-        assert await patch(client, path, add(web.url)) == 200
+        assert await patch(client, path, add(url)) == 200
         assert await patch(client, path, removing("0")) == 403
         assert await patch(client, path, removing("7"), "admin") == 400
         assert await patch(client, path, removing("0"), "admin") == 200
@@ -136,9 +139,10 @@ async def test_locations_count_towards_what_a_project_stores(connect: Connect) -
         **LOOPBACK,
     )
     path = await created(client)
-    async with scripted(answer("200 OK", DATA)) as web:
-        assert await patch(client, path, add(web.url)) == 200
-        assert await patch(client, path, add(f"{web.url}#b")) == 413
+    async with serving_data() as server:
+        url = str(server.make_url("/data"))
+        assert await patch(client, path, add(url)) == 200
+        assert await patch(client, path, add(f"{url}#b")) == 413
 
 
 async def test_where_locations_are_not_shown_they_are_not_changed(connect: Connect) -> None:
