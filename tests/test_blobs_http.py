@@ -47,7 +47,13 @@ class TestHttp(ReadConformance):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://example.com/image.raw", "https://example.com:8443/a/b?c=d", "http://1.2.3.4:80/"]
+    "url",
+    [
+        "http://example.com/image.raw",
+        "https://example.com:8443/a/b?c=d",
+        "http://1.2.3.4:80/",
+        "http://example.com/image#part",
+    ],
 )
 async def test_any_plain_url_is_owned(store: BlobStore, url: str) -> None:
     assert store.owns(url)
@@ -61,7 +67,6 @@ async def test_any_plain_url_is_owned(store: BlobStore, url: str) -> None:
         "http://example.com/./image",
         "http://example.com/%2e%2e/image",
         "http://example.com/%69mage",
-        "http://example.com/image#part",
         "http://user:secret@example.com/image",
         "http://2130706433/image",
         "HTTP://example.com/image",

@@ -112,8 +112,8 @@ class HttpReader:
 
 
 def _spelt_plainly(url: str, parsed: str) -> bool:
-    """Tell whether parsing changed no more than the port that goes without saying, and named no fragment."""
-    return "#" not in url and parsed in {url, url.replace(":80/", "/", 1), url.replace(":443/", "/", 1)}
+    """Tell whether parsing changed no more than the port that goes without saying."""
+    return parsed in {url, url.replace(":80/", "/", 1), url.replace(":443/", "/", 1)}
 
 
 def _refuse() -> Never:
