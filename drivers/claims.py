@@ -40,6 +40,7 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True):
     have to be `writing` still, be their lease out or not. `dropped` claims, in whatever state, are `garbage` from now
     on. `task` is added when it is not there and nobody ever took it up, else saved as by `save_task`; one that is added
     `processing` is its adder's, under the `lease`.
+    `adopted` are stores and URLs in them that locations name from now on, and that no image and no claim may have yet.
     """
 
     added: tuple[Claim, ...] = ()
@@ -48,6 +49,7 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True):
     dropped: tuple[str, ...] = ()
     lease: timedelta = LEASE
     task: Task | None = None
+    adopted: tuple[tuple[str, str], ...] = ()
 
 
 NO_EFFECTS = Effects()

@@ -65,6 +65,13 @@ class TaskNotFound(StoreError):
         super().__init__(f"No task found with ID {task_id}")
 
 
+class ObjectTaken(StoreError):
+    """The object is an image's already, or is on its way to be one's."""
+
+    def __init__(self) -> None:
+        super().__init__("Invalid location: the object is another image's.")
+
+
 class LeaseLost(StoreError):
     """The claim or the task is no longer its holder's: its lease ran out, its image was deleted, or it has ended."""
 

@@ -51,10 +51,8 @@ class LocationEditor:
         if sorted(value["url"] for value in values) != sorted(each.url for each in self.image.locations):
             raise BadRequest("Only the metadata of locations can be replaced: add and remove change which there are.")
         self._take_hashes(values)
-        stores = {
-            each.url: {"store": each.metadata["store"]} for each in self.image.locations if "store" in each.metadata
-        }
-        noted = tuple(Location(value["url"], value["metadata"] | stores.get(value["url"], {})) for value in values)
+        held = {each.url: each for each in self.image.locations}
+        noted = tuple(_noted(held[value["url"]], value["metadata"]) for value in values)
         self.image = replace(self.image, locations=noted)
 
     def remove(self, position: str) -> None:
@@ -80,8 +78,7 @@ class LocationEditor:
         found = self._found.get(url)
         if found is None:
             raise LocationWanted(url)
-        location = found.store.location(url)
-        location = replace(location, metadata=value["metadata"] | location.metadata)
+        location = _noted(found.store.location(url), value["metadata"])
         if any((each.url, each.metadata) == (url, location.metadata) for each in self.image.locations):
             raise BadRequest("Invalid location: the image has it already.")
         quota = self._settings.image_location_quota
@@ -123,6 +120,12 @@ class LocationEditor:
             raise Conflict(f"'os_hash_algo' has to be {algorithm} here.")
         if not is_digest(algorithm, wanted["os_hash_value"]) or not is_digest("md5", wanted.get("checksum", "0" * 32)):
             raise Conflict("'validation_data' holds what is no hash, in hexadecimal, of its algorithm.")
+
+
+def _noted(location: Location, metadata: Mapping[str, Any]) -> Location:
+    """Note this beside a location; but in which store it is, is not for callers to say."""
+    store = {name: value for name, value in location.metadata.items() if name == "store"}
+    return replace(location, metadata={name: value for name, value in metadata.items() if name != "store"} | store)
 
 
 def _index(position: str, count: int) -> int:

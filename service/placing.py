@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from drivers.errors import StoreError
+from drivers.records import Image
 from service.caller import Caller
 from service.data.stores import DataStore
 from service.data.tools import Tools
@@ -68,6 +69,14 @@ async def require_free(tools: Tools, store: DataStore, url: str) -> None:
     """Raise BadRequest for an object of our own that an image, or an upload, has already."""
     if not store.blobs.read_only and await tools.records.known_urls(store.id, [url]):
         raise BadRequest("Invalid location: the object is another image's.")
+
+
+def adopted(tools: Tools, before: Image, after: Image) -> tuple[tuple[str, str], ...]:
+    """Give the objects of stores of our own that a change puts on an image: they must be nobody's when it is saved."""
+    had = {each.url for each in before.locations}
+    urls = {each.url for each in after.locations} - had
+    stores = [store for store in tools.stores if not store.blobs.read_only]
+    return tuple((store.id, url) for url in sorted(urls) for store in stores if store.blobs.owns(url))
 
 
 def read_validation(data: Any) -> Validation | None:

@@ -47,7 +47,13 @@ class TestHttp(ReadConformance):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://example.com/image.raw#new", "https://example.com:8443/a/b?c=d", "http://1.2.3.4:80/"]
+    "url",
+    [
+        "http://example.com/image.raw",
+        "https://example.com:8443/a/b?c=d",
+        "http://1.2.3.4:80/",
+        "http://example.com/image#part",
+    ],
 )
 async def test_any_plain_url_is_owned(store: BlobStore, url: str) -> None:
     assert store.owns(url)

@@ -1,15 +1,22 @@
 """`vitrine fsck`: records and stores compared in both directions."""
 
+import os
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 from msgspec.structs import replace
 
 from service.data.tools import Tools
 from service.keys import TOOLS
+from service.settings import Secret
 from service.work.fsck import Finding, check_all
+from service.work.sweeper import clean
+from tests.callers import by
 from tests.conftest import TWO_STORES, Client, Connect
-from tests.transfers import DATA, shown, uploaded
+from tests.imports import DIRECT, imported, staged
+from tests.processes import environment, vitrine
+from tests.transfers import DATA, objects, shown, uploaded
 
 NOW = timedelta()
 
@@ -54,6 +61,44 @@ async def test_a_young_object_is_let_be(client: Client) -> None:
     tools = tools_of(client)
     await stray(tools)
     assert await found(tools, grace=timedelta(hours=1), repair=True) == []
+
+
+async def test_what_a_broken_write_left_is_cleaned_up_when_it_is_old(connect: Connect, tmp_path: Path) -> None:
+    client = await connect(stores=Secret(f"file://{tmp_path}"))
+    tools = tools_of(client)
+    left = tmp_path / ".writing" / "left"
+    left.write_bytes(b"half")
+    assert await clean(tools) == 0
+    day = timedelta(days=1, seconds=1).total_seconds()
+    os.utime(left, (left.stat().st_atime - day, left.stat().st_mtime - day))
+    assert await clean(tools) == 1
+    assert not left.exists()
+
+
+async def test_the_command_tells_mends_and_exits_accordingly(database: str, tmp_path: Path) -> None:
+    env = environment(store=database, stores=f"file://{tmp_path}/blobs")
+    assert await vitrine("fsck", env=env) == (0, "Records and stores agree.\n", "")
+    (tmp_path / "blobs" / "stray").write_bytes(b"x")
+    assert await vitrine("fsck", env=env) == (0, "Records and stores agree.\n", "")
+    code, output, _ = await vitrine("fsck", "--grace", "0", env=env)
+    assert (code, output.startswith("orphan: store default, "), "1 found, 0 repaired." in output) == (1, True, True)
+    code, output, _ = await vitrine("fsck", "--grace", "0", "--repair", env=env)
+    assert (code, "(repaired)" in output, "1 found, 1 repaired." in output) == (0, True, True)
+    assert await vitrine("fsck", "--grace", "0", env=env) == (0, "Records and stores agree.\n", "")
+    code, _, errors = await vitrine("fsck", env=environment(store="nowhere://"))
+    assert (code, errors.startswith("vitrine: ")) == (1, True)
+
+
+async def test_what_is_removed_and_what_ends_is_counted(client: Client) -> None:
+    await imported(client, await staged(client), method=DIRECT)
+    path = await uploaded(client)
+    assert (await client.delete(path, headers=by("ann"))).status == 204
+    await objects(client)
+    async with client.get("/metrics") as response:
+        lines = (await response.text()).splitlines()
+    assert 'vitrine_tasks_ended_total{status="success",type="api_image_import"} 1.0' in lines
+    # The staged object, and the one of the image that was deleted.
+    assert "vitrine_objects_removed_total 2.0" in lines
 
 
 async def test_missing_data_is_told_and_the_record_kept(client: Client) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from drivers.claims import LEASE, Claim, Effects
-from drivers.errors import LeaseLost
+from drivers.errors import LeaseLost, ObjectTaken
 from drivers.memory.state import MemoryState
 from drivers.usage import UNLIMITED, Limits, usage_changes
 
@@ -55,14 +55,15 @@ class MemoryClaims(MemoryState):
 
     async def known_urls(self, store: str, urls: Sequence[str]) -> frozenset[str]:
         """See ClaimStore.known_urls."""
-        located = {
-            location.url
+        return frozenset(url for url in urls if self._is_known(store, url))
+
+    def _is_known(self, store: str, url: str) -> bool:
+        located = any(
+            location.url == url and location.metadata.get("store", store) == store
             for image in self._images.values()
             for location in image.locations
-            if location.metadata.get("store", store) == store
-        }
-        claimed = {claim.url for claim in self._claims.values() if claim.store == store}
-        return frozenset(urls) & (located | claimed)
+        )
+        return located or any((claim.store, claim.url) == (store, url) for claim in self._claims.values())
 
     def _writing(self, claim_id: str) -> Claim:
         claim = self._claims.get(claim_id)
@@ -100,10 +101,12 @@ class MemoryClaims(MemoryState):
             self._claims_due.pop(claim_id, None)
 
     def _check_effects(self, effects: Effects) -> list[Claim]:
-        """Give the claims that are to change. Raise LeaseLost."""
+        """Give the claims that are to change. Raise LeaseLost, ObjectTaken."""
         for claim_id in (*effects.staged, *effects.done):
             self._writing(claim_id)
         self._check_new(effects.added)
+        if any(self._is_known(store, url) for store, url in effects.adopted):
+            raise ObjectTaken
         return self._known((*effects.staged, *effects.done, *effects.dropped))
 
     def _take_effect(self, effects: Effects) -> None:

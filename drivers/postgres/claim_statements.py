@@ -71,6 +71,9 @@ returning {CHANGED}
 ALLOW_BITMAPS = "set local enable_bitmapscan = on"
 
 # $1 a store, $2 URLs. A location that names no store may be of any.
+# Two hashes make a false meeting unlikely, and harmless: one of the two saves waits for nothing.
+LOCK_OBJECT = "select pg_advisory_xact_lock(hashtext($1), hashtext($2))"
+
 KNOWN_URLS = """
 select url
 from image_claims

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from drivers.claims import LEASE, Claim, Effects
-from drivers.errors import LeaseLost
+from drivers.errors import LeaseLost, ObjectTaken
 from drivers.postgres import claim_statements as statements
 from drivers.postgres.conditions import storable
 from drivers.postgres.connections import PostgresConnections, count
@@ -70,7 +70,9 @@ class PostgresClaims(PostgresConnections):
 
 
 async def take_effect(connection: asyncpg.Connection, effects: Effects) -> list[Claim]:
-    """Do to claims what a save does; give those that change, as they were. Raise LeaseLost."""
+    """Do to claims what a save does; give those that change, as they were. Raise LeaseLost, ObjectTaken."""
+    for store, url in sorted(effects.adopted):
+        await _require_unknown(connection, store, url)
     ending = (*effects.staged, *effects.done)
     before = await _lock_writing(connection, ending, effects.dropped)
     for statement, claim_ids in (
@@ -82,6 +84,14 @@ async def take_effect(connection: asyncpg.Connection, effects: Effects) -> list[
             await connection.execute(statement, claim_ids)
     await _add(connection, effects.added, effects.lease)
     return before
+
+
+async def _require_unknown(connection: asyncpg.Connection, store: str, url: str) -> None:
+    # Whoever adopts the same object waits here until this save is over, and then finds the location that it made.
+    await connection.execute(statements.LOCK_OBJECT, store, url)
+    await connection.execute(statements.ALLOW_BITMAPS)
+    if await connection.fetch(statements.KNOWN_URLS, store, [url]):
+        raise ObjectTaken
 
 
 async def orphan(connection: asyncpg.Connection, image_id: str, garbage: Sequence[Claim]) -> list[Claim]:

@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import hdrs, web
 from msgspec.structs import replace
 
-from drivers.claims import NO_EFFECTS, Effects
+from drivers.claims import Effects
 from drivers.records import Image, View
 from drivers.tasks import Task, TaskStatus, TaskType
 from drivers.usage import UNLIMITED
@@ -16,6 +16,7 @@ from service.data.removal import garbage_of
 from service.data.tools import Tools
 from service.fields import shown_fields
 from service.keys import CALLER, RULES, SHOWING, STORE, TOOLS
+from service.placing import adopted
 from service.request_id import request_id_of
 from service.revising import revise
 from service.showing import in_order
@@ -57,9 +58,8 @@ async def save_change(tools: Tools, before: Image, image: Image) -> Image:
     kept = {each.url for each in image.locations}
     gone = garbage_of(tools, before, [each for each in before.locations if each.url not in kept])
     limits = UNLIMITED if image.locations == before.locations else await tools.limits_of(image)
-    saved = await tools.records.save(
-        replace(image, updated_at=tools.clock()), limits=limits, effects=Effects(added=gone) if gone else NO_EFFECTS
-    )
+    effects = Effects(added=gone, adopted=adopted(tools, before, image))
+    saved = await tools.records.save(replace(image, updated_at=tools.clock()), limits=limits, effects=effects)
     if gone:
         tools.sweep.set()
     return saved

@@ -73,7 +73,8 @@ class _Import:
     async def run(self) -> None:
         image = await self._begin()
         async with AsyncExitStack() as stack:
-            source = self._unpacked(await self._source(stack, image), image)
+            image, source = await self._source(stack, image)
+            source = self._unpacked(source, image)
             for store_id in self._plan.stores:
                 if store_id not in self._held_by(image):
                     image, source = await self._into(image, store_id, source)
@@ -97,36 +98,37 @@ class _Import:
         limits = await self._tools.limits_of(current)
         return await self._tools.revise(self._image_id, decide, limits=limits, effects=Effects(dropped=left))
 
-    async def _source(self, stack: AsyncExitStack, image: Image) -> Source:
+    async def _source(self, stack: AsyncExitStack, image: Image) -> tuple[Image, Source]:
+        """Find the data; give the image as it is then, which another service may have a say in."""
         if self._plan.method == "glance-direct":
-            return await self._staged(image)
+            return image, await self._staged(image)
         if self._plan.copies:
-            return self._located(image)
+            return image, self._located(image)
         fetcher = await stack.enter_async_context(opened_fetcher(self._tools.settings))
         if self._plan.method == "web-download":
-            return self._checked(UrlSource(fetcher, self._plan.options["uri"]))
+            return image, self._checked(UrlSource(fetcher, self._plan.options["uri"]))
         return await self._remote_source(fetcher)
 
     def _checked(self, source: Source) -> Source:
         expected = expected_hash(self._plan.options)
         return CheckedSource(source, expected, self._tools.threads) if expected else source
 
-    async def _remote_source(self, fetcher: Fetcher) -> Source:
+    async def _remote_source(self, fetcher: Fetcher) -> tuple[Image, Source]:
         if self._remote is None:
             raise TaskFailed("The process that had the caller's token is gone, and nobody else has it: ask again.")
         if self._remote.url is None:
             raise SourceFailed("The catalog of the caller's token has no image service of that region and interface.")
+        settings = self._tools.settings
         source = self._remote.url, self._remote.token, self._plan.options["glance_image_id"]
-        found = await read_remote(fetcher, *source)
-        prefixes = self._tools.settings.glance_download_properties
+        found = await read_remote(fetcher, *source, settings)
 
         def decide(now: Image) -> Image:
             self._require_lock(now)
+            image = found.copied_to(now, settings)
             self._before = now
-            return found.copied_to(now, prefixes)
+            return image
 
-        await self._tools.revise(self._image_id, decide)
-        return found.source
+        return await self._tools.revise(self._image_id, decide), found.source
 
     def _unpacked(self, source: Source, image: Image) -> Source:
         return UnpackedSource(source, self._tools.threads) if self._unpacks(image) and not image.locations else source

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from drivers.claims import NO_EFFECTS, Effects
-from drivers.errors import LeaseLost, StoreError
+from drivers.errors import LeaseLost, ObjectTaken, StoreError
 from drivers.records import Image
 from drivers.tasks import Task
 from service.data.filling import emptied
@@ -49,12 +49,13 @@ class _Placing:
 
     async def _place(self, store: DataStore) -> Image:
         """Add the location; the image is active at once unless its data has to be compared before."""
+        earlier = (await self._tools.records.get(self._task.image_id or "", None, locations=True)).image
+        if earlier.locations:
+            return earlier  # an earlier attempt came so far
         size = await self._size(store)
         compares = self._tools.settings.do_secure_hash and self._validation is not None
 
         def decide(now: Image) -> Image:
-            if now.locations:
-                return now  # an earlier attempt came so far
             if now.status != "queued":
                 raise TaskFailed(f"The image is {now.status}, and was queued when the location came.")
             algorithm, value = self._known()
@@ -67,7 +68,11 @@ class _Placing:
                 os_hash_value=value,
             )
 
-        return await self._change(decide)
+        owned = () if store.blobs.read_only else ((store.id, self._url),)
+        try:
+            return await self._change(decide, Effects(adopted=owned))
+        except ObjectTaken as taken:
+            raise TaskFailed(str(taken)) from None
 
     def _known(self) -> tuple[str | None, str | None]:
         """Tell what is known of the hash before anything is read."""

@@ -2,13 +2,16 @@
 
 from typing import Any, NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
 from drivers.blobs.fetch import Fetcher
 from drivers.errors import FetchRefused, StoreError
 from drivers.records import Image
-from service.settings import Secret
+from service.body import decode_json
+from service.editing import check_property_quota
+from service.image_names import check_length
+from service.refusals import BadRequest
+from service.settings import Secret, Settings
 from service.work.sources import SourceFailed, UrlSource
 
 # Bytes of a record; one of the most properties with the longest values stays below.
@@ -21,23 +24,31 @@ class RemoteImage(NamedTuple):
     record: dict[str, Any]
     source: UrlSource
 
-    def copied_to(self, image: Image, prefixes: tuple[str, ...]) -> Image:
-        """Give an image the formats of this one, and those of its properties whose names begin so."""
+    def copied_to(self, image: Image, settings: Settings) -> Image:
+        """Give an image the formats of this one, and those of its properties that the settings let through.
+
+        Raises BadRequest for names that are too long, QuotaExceeded for too many.
+        """
+        prefixes = settings.glance_download_properties
         properties = {
             name: value
             for name, value in self.record.items()
             if isinstance(value, str) and name.startswith(prefixes) and not name.startswith("os_glance")
         }
+        for name in properties:
+            check_length(name)
+        properties = image.properties | properties
+        check_property_quota(properties, settings)
         return replace(
             image,
             disk_format=self.record.get("disk_format"),
             container_format=self.record.get("container_format"),
-            properties=image.properties | properties,
+            properties=properties,
         )
 
 
-async def read_remote(fetcher: Fetcher, url: str, token: Secret, image_id: str) -> RemoteImage:
-    """Read the record of an image of the service at a URL. Raises SourceFailed."""
+async def read_remote(fetcher: Fetcher, url: str, token: Secret, image_id: str, settings: Settings) -> RemoteImage:
+    """Read the record of an image of the service at a URL. Raises SourceFailed, also for what ours may not be."""
     path = f"{url.rstrip('/').removesuffix('/v2')}/v2/images/{image_id}"
     headers = {"X-Auth-Token": token.reveal()}
     try:
@@ -47,11 +58,15 @@ async def read_remote(fetcher: Fetcher, url: str, token: Secret, image_id: str) 
             raw += block
             if len(raw) > RECORD_LIMIT:
                 raise SourceFailed("The other service answered with more than a record.")
-        record: Any = msgspec.json.decode(raw)
-    except (FetchRefused, StoreError, msgspec.DecodeError) as error:
+        record = decode_json(bytes(raw))
+    except (FetchRefused, StoreError, BadRequest) as error:
         raise SourceFailed(f"The image of the other service cannot be read: {error}") from None
     if not isinstance(record, dict) or record.get("status") != "active":
         raise SourceFailed("The image of the other service is not active.")
+    formats = {"disk_format": settings.disk_formats, "container_format": settings.container_formats}
+    for name, known in formats.items():
+        if record.get(name) not in known:
+            raise SourceFailed(f"The image of the other service has a {name} that images have none of here.")
     size = record.get("size")
     return RemoteImage(record, UrlSource(fetcher, f"{path}/file", headers, size if isinstance(size, int) else None))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 
 from drivers.claims import Claim
 from drivers.errors import StoreError
@@ -12,13 +13,19 @@ logger = logging.getLogger(__name__)
 
 # Claims that are taken at a time; each costs its store one call.
 BATCH = 50
+# How old what a write has left must be, as one that goes on may be slow, and how often to look for it.
+UNFINISHED, BETWEEN_CLEANINGS = timedelta(days=1), timedelta(hours=1)
 
 
 async def keep_sweeping(tools: Tools) -> None:
     """Sweep whenever somebody asks for it, and otherwise a few times within a lease, until cancelled."""
+    due = tools.clock()
     while True:
         try:
             await sweep(tools)
+            if due <= tools.clock():
+                due = tools.clock() + BETWEEN_CLEANINGS
+                await clean(tools)
         except StoreError as error:
             logger.warning("The sweep is put off: %s", error)
         except Exception:
@@ -39,6 +46,15 @@ async def sweep(tools: Tools) -> int:
         await tools.records.forget_claims([claim.id for claim, is_gone in zip(claims, gone, strict=True) if is_gone])
         removed += sum(gone)
     await tools.records.drop_tasks(tools.clock())
+    return removed
+
+
+async def clean(tools: Tools) -> int:
+    """Remove what broken writes left in the stores and no claim names; tell how much. Raises StoreUnavailable."""
+    before, removed = tools.clock() - UNFINISHED, 0
+    for store in {each.id: each for each in (*tools.stores, tools.stores.staging)}.values():
+        if not store.blobs.read_only:
+            removed += await store.blobs.clean(before)
     return removed
 
 
