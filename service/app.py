@@ -29,6 +29,7 @@ from service.limits.protocol import LimitSource
 from service.metadefs.schemas import metadef_schemas
 from service.openapi.document import describe, documented
 from service.openapi.page import read_page_files
+from service.plain import PLAIN_SHOWS, PlainShows
 from service.policy.engine import Policy
 from service.protections import Protections
 from service.request_id import request_id_source
@@ -36,6 +37,7 @@ from service.routes import METADEF_ROUTES, ROUTES, Route
 from service.rules import Rules
 from service.schemas import all_schemas, read_operator_schema
 from service.settings import Settings
+from service.showing import Showing
 from service.tokens.protocol import TokenVerifier
 from service.validation import ImageSchema
 from service.work.jobs import JOBS
@@ -66,7 +68,8 @@ def make_app(
     app[keys.STORE] = store
     app[keys.VERIFIER] = verifier
     app[keys.POLICY] = policy
-    app[keys.RULES] = Rules(policy, protections or Protections(), settings)
+    app[keys.RULES] = rules = Rules(policy, protections or Protections(), settings)
+    app[keys.SHOWING] = Showing(store, stores, rules)
     app[keys.LIMITS] = limits = limits or FixedLimits()
     app[keys.CLOCK] = clock
     app[keys.NEW_IMAGE_ID] = new_id = lambda: str(UUID(int=random.getrandbits(128), version=4))
@@ -78,12 +81,7 @@ def make_app(
     schemas = all_schemas(settings, read_operator_schema(settings.image_schema_file))
     app[keys.IMAGE_SCHEMA] = ImageSchema(schemas["image"])
     app[keys.SCHEMAS] = encoded(schemas)
-    metadefs = metadefs_of(store)
-    if metadefs is not None:
-        app[keys.METADEFS] = metadefs
-        app[keys.METADEF_SCHEMAS] = encoded(metadef_schemas())
-    routes = tuple(route for route in ROUTES if metadefs is not None or route not in METADEF_ROUTES)
-    app[keys.PROMPT_ROUTES] = add_routes(app, settings, routes, authenticator(settings, verifier))
+    add_routes(app, routes_on(app, store), authenticator(settings, verifier))
     cors.setup(app, settings.cors_allowed_origins)
     app[keys.DOCUMENT] = msgspec.json.encode(describe(app))
     app[keys.PAGE_FILES] = read_page_files()
@@ -111,16 +109,25 @@ async def background(app: web.Application) -> AsyncIterator[None]:
     tools.threads.shutdown(wait=False)
 
 
-def add_routes(
-    app: web.Application, settings: Settings, routes: Sequence[Route], authenticate: Authenticate
-) -> PromptRoutes:
+def routes_on(app: web.Application, store: ImageStore) -> Sequence[Route]:
+    """List the routes that a driver can serve; those of metadata definitions only where it keeps these."""
+    metadefs = metadefs_of(store)
+    if metadefs is None:
+        return [route for route in ROUTES if route not in METADEF_ROUTES]
+    app[keys.METADEFS] = metadefs
+    app[keys.METADEF_SCHEMAS] = encoded(metadef_schemas())
+    return ROUTES
+
+
+def add_routes(app: web.Application, routes: Sequence[Route], authenticate: Authenticate) -> None:
     """Register the table: the open routes once, the API's under every accepted version and, for `Accept`, under none.
 
-    Documented are the open ones and those under `/v2`. Returns the prompt ones.
+    Documented are the open ones and those under `/v2`. The ways past the framework's router are noted in the app.
     """
-    versions = ("v2", *accepted_minors(settings.features))
+    versions = ("v2", *accepted_minors(app[keys.SETTINGS].features))
     gate = Gate(frozenset(versions), authenticate)
-    prompt = PromptRoutes()
+    app[keys.PROMPT_ROUTES] = prompt = PromptRoutes()
+    app[PLAIN_SHOWS] = PlainShows(versions, app[keys.NEW_REQUEST_ID], authenticate, app[keys.SHOWING])
 
     def add(route: Route, path: str, handler: Handler) -> None:
         added = app.router.add_route(route.method, path, handler, expect_handler=invite_later)
@@ -138,4 +145,3 @@ def add_routes(
             add(route, route.path, entrance(route, "", gate))
     open_segments = frozenset(route.path.split("/")[1] for route in routes if route.open) - {""}
     app.router.add_route("*", "/{tail:.*}", elsewhere(gate, open_segments))
-    return prompt

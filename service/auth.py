@@ -1,11 +1,10 @@
 """Who asks: `X-Auth-Token` becomes a Caller."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
-from aiohttp import web
 from multidict import istr
 
-from service.keys import CALLER
+from service.caller import Caller
 from service.refusals import Unauthorized
 from service.settings import Settings
 from service.tokens.identify import identify
@@ -13,7 +12,7 @@ from service.tokens.protocol import TokenVerifier
 
 TOKEN = istr("X-Auth-Token")
 SERVICE_TOKEN = istr("X-Service-Token")
-Authenticate = Callable[[web.Request], Awaitable[None]]
+Authenticate = Callable[[Mapping[str, str]], Awaitable[Caller]]
 
 
 def authenticator(settings: Settings, verifier: TokenVerifier) -> Authenticate:
@@ -24,11 +23,10 @@ def authenticator(settings: Settings, verifier: TokenVerifier) -> Authenticate:
     keystone = settings.www_authenticate_uri or settings.keystone_url
     vouching_roles = frozenset(settings.service_token_roles)
 
-    async def authenticate(request: web.Request) -> None:
-        headers = request.headers
+    async def authenticate(headers: Mapping[str, str]) -> Caller:
         caller = await identify(verifier, headers.get(TOKEN), headers.get(SERVICE_TOKEN), vouching_roles)
         if caller is None:
             raise Unauthorized(keystone)
-        request[CALLER] = caller
+        return caller
 
     return authenticate

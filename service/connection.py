@@ -11,10 +11,12 @@ from typing import Any, cast
 from aiohttp import hdrs, web
 from aiohttp.http import RawRequestMessage, StreamWriter
 from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.typedefs import Handler
 from aiohttp.web_protocol import _ErrInfo
 
 from service.errors import TEXTS, answer_in_shape, error_response
 from service.keys import PROMPT_ROUTES
+from service.plain import PLAIN_SHOWS, Ask, refusing
 from service.remainder import is_too_much, read_off
 from service.settings import Settings
 
@@ -35,11 +37,12 @@ class Connection(web.RequestHandler):
     A line that is too long may hold a token; the framework would repeat its beginning to the client and in the log.
     """
 
-    __slots__ = ("_app", "_prompt", "_under_way")
+    __slots__ = ("_app", "_plain", "_prompt", "_under_way")
 
     def __init__(self, app: web.Application, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._app = app
+        self._plain = app[PLAIN_SHOWS]
         self._prompt = app[PROMPT_ROUTES]
         self._under_way: asyncio.Task[None] | None = None
 
@@ -70,11 +73,10 @@ class Connection(web.RequestHandler):
         message, payload = self._messages[0]
         if len(self._messages) > 1 or not isinstance(message, RawRequestMessage) or self._upgraded:
             return False
-        match = self._prompt.find(message.method, message.url.raw_path)
-        if match is None or payload is not EMPTY_PAYLOAD or hdrs.EXPECT in message.headers:
+        if payload is not EMPTY_PAYLOAD or (answer := self._prompt_answer(message)) is None:
             return False
         self._messages.popleft()
-        answer = self._answer(message, match)
+        self._note_message()
         try:
             awaited = answer.send(None)
         except StopIteration:
@@ -83,7 +85,39 @@ class Connection(web.RequestHandler):
         self._under_way.add_done_callback(self._end_prompt)
         return True
 
-    async def _answer(self, message: RawRequestMessage, match: web.UrlMappingMatchInfo) -> None:
+    def _prompt_answer(self, message: RawRequestMessage) -> Coroutine[Any, Any, None] | None:
+        # Who wants a line in the log for every request wants a request to write it from.
+        ask = None if self._logging_enabled else self._plain.ask(message)
+        if ask is not None:
+            return self._answer_plainly(message, ask)
+        match = self._prompt.find(message.method, message.url.raw_path)
+        if match is None or hdrs.EXPECT in message.headers:
+            return None
+        return self._answer(message, match)
+
+    async def _answer_plainly(self, message: RawRequestMessage, ask: Ask) -> None:
+        """Send the answer as it is; what is refused becomes a request of the framework's after all."""
+        self._request_in_progress = True  # so that a stop waits
+        try:
+            answer = await self._plain.answer(ask)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the outermost net answers it
+            match = self._prompt.find(message.method, message.path)
+            if match is not None and self._manager is not None:  # else the client is gone
+                await self._answer(message, match, refusing(ask, error))
+            return
+        finally:
+            self._end_progress()
+        if self.transport is None or self.transport.is_closing():
+            self.force_close()
+            return
+        self.transport.write(answer)
+        if self._paused:
+            await self._drain_helper()
+        self._end_answer(stays=True)
+
+    async def _answer(
+        self, message: RawRequestMessage, match: web.UrlMappingMatchInfo, handler: Handler | None = None
+    ) -> None:
         """Do for one request what the framework's task does."""
         start = self._loop.time() if self._logging_enabled else None
         request = self._accept(message)
@@ -91,23 +125,34 @@ class Connection(web.RequestHandler):
         match.freeze()
         request._match_info = match  # noqa: SLF001 - as the framework's own dispatch does
         try:
-            response, gone = await self._handle_request(request, start, cast("Answering", match.handler))
+            response, gone = await self._handle_request(request, start, cast("Answering", handler or match.handler))
         except ConnectionError:
             self.force_close()
             return
-        if gone or not response.keep_alive or self._close:
-            self.force_close()
-        else:
-            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        self._end_answer(stays=not gone and bool(response.keep_alive))
 
     def _accept(self, message: RawRequestMessage) -> web.Request:
-        manager, parser, task = self._manager, self._parser, self._task_handler
-        if manager is None or parser is None or task is None:
+        manager, task = self._manager, self._task_handler
+        if manager is None or task is None:
             raise ConnectionResetError("The connection was lost before its message was looked at.")
-        parser.message_consumed()
-        manager.requests_count += 1
         writer = StreamWriter(self, self._loop)
         return cast("web.Request", manager.request_factory(message, EMPTY_PAYLOAD, self, writer, task))
+
+    def _note_message(self) -> None:
+        if self._parser is not None and self._manager is not None:
+            self._parser.message_consumed()
+            self._manager.requests_count += 1
+
+    def _end_progress(self) -> None:
+        self._request_in_progress = False
+        if self._handler_waiter is not None and not self._handler_waiter.done():
+            self._handler_waiter.set_result(None)
+
+    def _end_answer(self, *, stays: bool) -> None:
+        if stays and not self._close:
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        else:
+            self.force_close()
 
     def _end_prompt(self, task: "asyncio.Task[None]") -> None:
         self._under_way = None

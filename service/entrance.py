@@ -54,7 +54,7 @@ def entrance(route: Route, segment: str, gate: Gate) -> Handler:
         try:
             if not gate.leads_to(segment, request):
                 return await multiple_choices(request)
-            await gate.authenticate(request)
+            request[CALLER] = await gate.authenticate(request.headers)
             check_request(request, route)
             response = await route.handler(request)
         except Exception as error:  # noqa: BLE001 - the outermost net
@@ -77,7 +77,7 @@ def elsewhere(gate: Gate, open_segments: frozenset[str]) -> Handler:
             if segment not in open_segments:
                 if not gate.leads_to(segment, request):
                     return await multiple_choices(request)
-                await gate.authenticate(request)
+                request[CALLER] = await gate.authenticate(request.headers)
             response = answer_to(request, await _nothing_for(request))
         except Exception as error:  # noqa: BLE001 - the outermost net
             response = answer_to(request, error)

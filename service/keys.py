@@ -16,6 +16,7 @@ from service.openapi.page import PageFile
 from service.policy.engine import Policy
 from service.rules import Rules
 from service.settings import Settings
+from service.showing import Showing
 from service.tokens.protocol import TokenVerifier
 from service.validation import ImageSchema
 
@@ -25,6 +26,7 @@ POLICY: web.AppKey[Policy] = web.AppKey("POLICY", Policy)
 VERIFIER: web.AppKey[TokenVerifier] = web.AppKey("VERIFIER")
 LIMITS: web.AppKey[LimitSource] = web.AppKey("LIMITS")
 RULES: web.AppKey[Rules] = web.AppKey("RULES", Rules)
+SHOWING: web.AppKey[Showing] = web.AppKey("SHOWING", Showing)
 TOOLS: web.AppKey[Tools] = web.AppKey("TOOLS", Tools)
 IMAGE_SCHEMA: web.AppKey[ImageSchema] = web.AppKey("IMAGE_SCHEMA", ImageSchema)
 CLOCK: web.AppKey[Callable[[], datetime]] = web.AppKey("CLOCK")

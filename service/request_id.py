@@ -1,7 +1,7 @@
 """The id that names a request in its answer and in the log (reference section 8.2)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 
 from aiohttp import web
@@ -17,8 +17,13 @@ REQUEST_ID: web.RequestKey[str] = web.RequestKey("REQUEST_ID", str)
 
 
 def name_request(request: web.Request) -> None:
-    """Note the caller's own id, prefixed `req-` where that is missing, or a new one where it cannot be used."""
-    request[REQUEST_ID] = _chosen(request.headers.get(HEADER)) or request.app[NEW_REQUEST_ID]()
+    """Note what the request is called."""
+    request[REQUEST_ID] = request_id_for(request.headers, request.app[NEW_REQUEST_ID])
+
+
+def request_id_for(headers: Mapping[str, str], new: Callable[[], str]) -> str:
+    """Give the caller's own id, prefixed `req-` where that is missing, or a new one where it cannot be used."""
+    return _chosen(headers.get(HEADER)) or new()
 
 
 def request_id_of(request: web.Request) -> str:

@@ -57,7 +57,7 @@ async def _address(process: asyncio.subprocess.Process) -> str:
             async with ClientSession() as session, session.get(f"{base}/livez") as response:
                 assert response.status == 200
             return base
-    raise AssertionError("".join(log))
+    raise AssertionError(f"it ended with {await process.wait()}: {''.join(log)}")
 
 
 async def waiting_for_a_lock(database: str) -> None:

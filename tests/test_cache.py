@@ -6,71 +6,20 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
 
 import pytest
 from aiohttp import ClientError
 
-from drivers.blobs.protocol import BlobReader
 from drivers.errors import StoreUnavailable
-from drivers.protocol import ImageStore
-from service.data.stores import DataStore
 from service.keys import TOOLS
 from service.policy.engine import load_policy
 from service.settings import Secret
+from tests.caching import ADMIN, Watched, cached, data, filled, id_of, state
 from tests.callers import by
 from tests.conftest import Client, Connect
 from tests.transfers import DATA, created, put, shown, until, uploaded
 
-ADMIN = by("admin")
 LONG = DATA * 9
-
-
-class Gated:
-    """A reader of a store that lets the test say when it goes on, and how it ends."""
-
-    def __init__(self, reader: BlobReader, gate: asyncio.Event, failure: Exception | None) -> None:
-        self.size, self.descriptor = reader.size, reader.descriptor
-        self._reader, self._gate, self._failure = reader, gate, failure
-
-    async def blocks(self, start: int, end: int) -> AsyncIterator[bytes]:
-        """Give one block, and the others when the gate opens."""
-        async for block in self._reader.blocks(start, end):
-            yield block
-            await self._gate.wait()
-            if self._failure:
-                raise self._failure
-
-    async def close(self) -> None:
-        """Close the reader."""
-        await self._reader.close()
-
-
-class Watched:
-    """A store that counts how often it is opened, and may hold its readers at a gate."""
-
-    def __init__(self, client: Client) -> None:
-        assert client.app is not None
-        self.opened = 0
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.failures: list[Exception] = []
-        store: DataStore = client.app[TOOLS].stores.default
-        self._blobs: Any = store.blobs
-        self._open = self._blobs.open
-
-    def __enter__(self) -> Self:
-        self._blobs.open = self.open
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._blobs.open = self._open
-
-    async def open(self, url: str) -> Gated:
-        """Open an object for one of whom the test knows."""
-        self.opened += 1
-        failure = self.failures.pop() if self.failures else None
-        return Gated(await self._open(url), self.gate, failure)
 
 
 @pytest.fixture
@@ -83,36 +32,6 @@ def folder(tmp_path: Path) -> Path:
 async def client(connect: Connect, blobs_url: Secret, folder: Path) -> Client:
     """Give a client of a service with a cache, on each kind of store."""
     return await connect(stores=blobs_url, image_cache_dir=str(folder))
-
-
-async def data(client: Client, path: str, name: str = "ann", **headers: str) -> tuple[int, bytes]:
-    async with client.get(f"{path}/file", headers=by(name, **headers)) as response:
-        assert "Content-Length" in response.headers or response.status == 204
-        return response.status, await response.read()
-
-
-async def state(client: Client) -> dict[str, Any]:
-    async with client.get("/v2/cache", headers=ADMIN) as response:
-        assert response.status == 200
-        answer: dict[str, Any] = await response.json()
-        return answer
-
-
-async def cached(client: Client) -> list[str]:
-    return [entry["image_id"] for entry in (await state(client))["cached_images"]]
-
-
-async def filled(client: Client, *paths: str) -> None:
-    """Wait until the cache has these and no other images."""
-
-    async def has_them() -> bool:
-        return set(await cached(client)) == {id_of(path) for path in paths}
-
-    await until(has_them)
-
-
-def id_of(path: str) -> str:
-    return path.rsplit("/", 1)[1]
 
 
 class TestFilling:
@@ -307,97 +226,6 @@ async def test_the_least_recently_used_makes_room(connect: Connect, folder: Path
     assert await data(small, paths[0]) == (200, DATA)
     assert await data(small, paths[1]) == (200, DATA)
     await filled(small, paths[0], paths[1])
-
-
-class TestManagement:
-    """`/v2/cache` and what was before it."""
-
-    async def test_a_queued_image_is_fetched_at_once(self, client: Client) -> None:
-        path = await uploaded(client)
-        assert (await client.put(f"/v2/cache/{id_of(path)}", headers=ADMIN)).status == 202
-        await filled(client, path)
-
-        async def waits_for_nobody() -> bool:
-            return not (await state(client))["queued_images"]
-
-        await until(waits_for_nobody)
-        with Watched(client) as store:
-            assert await data(client, path) == (200, DATA)
-            assert store.opened == 0
-
-    async def test_what_cannot_be_queued_is_refused(self, client: Client) -> None:
-        path = await created(client)
-        assert (await client.put(f"/v2/cache/{id_of(path)}", headers=ADMIN)).status == 400
-        assert (await client.put(f"/v2/cache/{id_of(path)}", headers=by("ann"))).status == 403
-        assert (await client.put("/v2/cache/11111111-1111-4111-8111-111111111111", headers=ADMIN)).status == 404
-
-    async def test_a_copy_is_removed_twice_and_an_unknown_one_never(self, client: Client) -> None:
-        path = await uploaded(client)
-        await data(client, path)
-        await filled(client, path)
-        for _ in range(2):
-            assert (await client.delete(f"/v2/cache/{id_of(path)}", headers=ADMIN)).status == 204
-            assert await cached(client) == []
-        for unknown in ("11111111-1111-4111-8111-111111111111", "..%2F..%2Fetc"):
-            assert (await client.delete(f"/v2/cache/{unknown}", headers=ADMIN)).status == 404
-
-    @pytest.mark.parametrize(("target", "left"), [("", False), ("cache", False), ("queue", True)])
-    async def test_it_is_emptied_as_far_as_the_header_says(self, client: Client, target: str, *, left: bool) -> None:
-        path = await uploaded(client)
-        await data(client, path)
-        await filled(client, path)
-        headers = by("admin", x_image_cache_clear_target=target)
-        assert (await client.delete("/v2/cache", headers=headers)).status == 204
-        assert bool(await cached(client)) is left
-        headers = by("admin", x_image_cache_clear_target="all")
-        assert (await client.delete("/v2/cache", headers=headers)).status == 400
-
-    async def test_nodes_know_nothing_of_each_other(self, client: Client) -> None:
-        assert (await client.get("/v2/cache/nodes/x", headers=ADMIN)).status == 409
-        assert (await client.get("/v2/cache/nodes/x", headers=by("ann"))).status == 403
-
-    async def test_clean_and_prune_take_no_body(self, client: Client) -> None:
-        for what in ("clean", "prune"):
-            assert (await client.post(f"/v2/cache/{what}", json={}, headers=ADMIN)).status == 400
-        response = await client.post("/v2/cache/clean", headers=ADMIN)
-        assert (response.status, await response.read()) == (200, b"")
-        assert (await client.get("/v2/cache/x", headers=ADMIN)).status == 405
-
-    async def test_the_older_api_does_the_same(self, client: Client) -> None:
-        path = await uploaded(client)
-
-        async def said(method: str, where: str) -> Any:
-            async with client.request(method, f"/v2/{where}", headers=ADMIN) as response:
-                assert response.status == 200
-                return await response.json()
-
-        assert await said("PUT", f"queued_images/{id_of(path)}") is None
-        await filled(client, path)
-        (entry,) = (await said("GET", "cached_images"))["cached_images"]
-        assert entry["image_id"] == id_of(path)
-        assert await said("DELETE", f"cached_images/{id_of(path)}") is None
-        assert await said("DELETE", "cached_images/no%2Fid") is None
-        assert await said("DELETE", f"queued_images/{id_of(path)}") is None
-        assert await said("GET", "queued_images") == {"queued_images": []}
-        assert await said("DELETE", "cached_images") == {"num_deleted": 0}
-        assert await said("DELETE", "queued_images") == {"num_deleted": 0}
-
-    async def test_without_a_cache_policy_decides_first_and_then_all_is_404(
-        self, connect: Connect, store: ImageStore
-    ) -> None:
-        client = await connect()
-        path = id_of(await created(client))
-        calls = (
-            *(("GET", "cache"), ("DELETE", "cache"), ("PUT", f"cache/{path}"), ("DELETE", f"cache/{path}")),
-            *(("GET", f"cache/nodes/{path}"), ("POST", "cache/clean"), ("POST", "cache/prune")),
-            *((method, where) for where in ("cached_images", "queued_images") for method in ("GET", "DELETE")),
-            *(("DELETE", "cached_images/x"), ("PUT", "queued_images/x"), ("DELETE", "queued_images/x")),
-        )
-        for method, where in calls:
-            statuses = [
-                (await client.request(method, f"/v2/{where}", headers=by(name))).status for name in ("ann", "admin")
-            ]
-            assert statuses == [403, 404], (method, where)
 
 
 async def test_the_hash_of_what_is_kept_is_the_images(client: Client, folder: Path) -> None:

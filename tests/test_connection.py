@@ -1,11 +1,13 @@
 """Connections under requests that come early, in heaps, in pieces, or whose client goes away."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from drivers.memory import MemoryStore
 from drivers.records import View
@@ -71,6 +73,12 @@ async def answer(reader: asyncio.StreamReader, *, body: bool = True) -> bytes:
     head = await reader.readuntil(b"\r\n\r\n")
     length = head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0]
     return head + await reader.readexactly(int(length)) if body else head
+
+
+async def undated(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
+    """Ask, and read the answer but for its date."""
+    writer.write(request)
+    return re.sub(rb"Date: [^\r]*", b"", await answer(reader))
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -211,3 +219,32 @@ async def test_one_who_would_wait_with_a_body_gets_the_answer_that_needs_none(st
     async with connected(store) as (reader, writer):
         writer.write(SHOW + b"Expect: 100-continue\r\n" + END)
         assert (await answer(reader)).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize("version", ["/v2", "/v2.7"])
+async def test_a_plain_show_is_answered_as_one_that_is_not_plain(store: SlowStore, version: str) -> None:
+    store.open.set()
+    named = SHOW.replace(b"/v2", version.encode()) + b"X-Openstack-Request-Id: one\r\n"
+    async with connected(store) as (reader, writer):
+        specials = (b"", b"If-None-Match: x\r\n", b"Origin: http://x\r\n")
+        plain, *others = [await undated(reader, writer, named + special + END) for special in specials]
+        assert b"\r\nETag: " in plain
+        assert others == [plain, plain]
+
+
+@pytest.mark.parametrize("header", [b"X-Auth-Token: token-of-nobody-known\r\n", b"X-Auth-Token: token-of-ann\r\n"])
+async def test_a_plain_show_is_refused_as_one_that_is_not_plain(store: SlowStore, header: bytes) -> None:
+    store.open.set()
+    line = f"GET /v2/images/{NEVER} HTTP/1.1\r\nHost: x\r\nX-Openstack-Request-Id: one\r\n".encode()
+    async with connected(store) as (reader, writer):
+        plain = await undated(reader, writer, line + header + END)
+        assert plain == await undated(reader, writer, line + header + b"If-None-Match: x\r\n" + END)
+
+
+async def test_a_changed_image_is_never_shown_as_it_was(store: SlowStore) -> None:
+    store.open.set()
+    async with connected(store) as (reader, writer):
+        for number in range(3):
+            await store.save(replace((await store.get(ONE, None)).image, name=f"name-{number}"))
+            writer.write(SHOW + END)
+            assert f'"name":"name-{number}"'.encode() in await answer(reader)

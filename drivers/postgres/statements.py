@@ -30,13 +30,6 @@ from unnest($1::text[], $2::text[], $3::boolean[])
 join images on id = image_id
 """
 
-CLAIM_ID = "insert into image_ids (id) values ($1)"
-
-ADD_IMAGE = f"""
-insert into images ({COLUMNS}, locations)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
-"""
-
 # The row lock holds off other savers until this transaction has counted the change.
 LOCK_IMAGE = f"select {COLUMNS}, locations from images where id = $1 for update"
 
@@ -54,14 +47,33 @@ DELETE_IMAGE = "delete from images where id = $1"
 BURY_ID = "update image_ids set deleted_at = $2 where id = $1"
 
 # Locks the project's row until the end of the transaction, so what it returns can be held against a limit.
-COUNT_USAGE = """
-insert into project_usage as held (project_id, images, bytes, staged_bytes, uploading) values ($1, $2, $3, $4, $5)
+ADD_USAGE = """
 on conflict (project_id) do update
 set images       = held.images       + excluded.images,
     bytes        = held.bytes        + excluded.bytes,
     staged_bytes = held.staged_bytes + excluded.staged_bytes,
     uploading    = held.uploading    + excluded.uploading
 returning images, bytes, staged_bytes, uploading
+"""
+
+COUNT_USAGE = f"""
+insert into project_usage as held (project_id, images, bytes, staged_bytes, uploading) values ($1, $2, $3, $4, $5)
+{ADD_USAGE}
+"""
+
+# All of a new image in one round trip: its id is claimed first, and the project's row is the last to be locked, as
+# everywhere. $23 is the owner, of whose usage nothing is counted, or returned, where it is null.
+ADD_IMAGE = f"""
+with claim as (insert into image_ids (id) values ($1) returning id),
+added as (
+    insert into images ({COLUMNS}, locations)
+    select id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22
+    from claim
+    returning id
+)
+insert into project_usage as held (project_id, images, bytes, staged_bytes, uploading)
+select $23, $24, $25, $26, $27 from added where $23::text is not null
+{ADD_USAGE}
 """
 
 READ_USAGE = "select images, bytes, staged_bytes, uploading from project_usage where project_id = $1"

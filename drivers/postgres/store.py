@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import asyncpg
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from drivers.claims import NO_EFFECTS, Claim, Effects
 from drivers.coalesce import Coalescer
@@ -31,7 +31,7 @@ from drivers.postgres.rows import IMAGE_ID, STORABLE
 from drivers.postgres.tasks import PostgresTasks, add_or_save_task
 from drivers.query import ImageQuery
 from drivers.records import Image, Member, MemberStatus, View
-from drivers.usage import UNLIMITED, Limits, usage_changes
+from drivers.usage import UNLIMITED, Limits, Usage, check_limits, usage_changes, usage_of
 
 
 class Ask(NamedTuple):
@@ -113,13 +113,18 @@ class PostgresStore(PostgresClaims, PostgresTasks):
 
     async def add(self, image: Image, *, limits: Limits = UNLIMITED) -> None:
         """See ImageStore.add."""
-        async with self._transaction() as connection:
+        usage = usage_of(image)
+        # One statement is a transaction by itself, but one that a limit may yet undo.
+        lent = self._connection if limits == UNLIMITED else self._transaction
+        async with lent() as connection:
             try:
-                await connection.execute(statements.CLAIM_ID, image.id)
+                held = await connection.fetchrow(
+                    statements.ADD_IMAGE, *rows.to_add(image), image.owner, *astuple(usage)
+                )
             except asyncpg.UniqueViolationError:
                 raise ImageIdTaken(image.id) from None
-            await connection.execute(statements.ADD_IMAGE, *rows.to_add(image))
-            await count(connection, usage_changes(after=image), limits)
+            if held is not None:
+                check_limits(Usage(*held), usage, limits)
 
     async def save(self, image: Image, *, limits: Limits = UNLIMITED, effects: Effects = NO_EFFECTS) -> Image:
         """See ImageStore.save."""

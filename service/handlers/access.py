@@ -10,50 +10,28 @@ from drivers.claims import NO_EFFECTS, Effects
 from drivers.records import Image, View
 from drivers.tasks import Task, TaskStatus, TaskType
 from drivers.usage import UNLIMITED
-from service import wire
 from service.answer import JsonAnswer
-from service.conditional import check_if_match, etag, is_cached
+from service.conditional import check_if_match, etag
 from service.data.removal import garbage_of
 from service.data.tools import Tools
-from service.fields import offers_locations, shown_fields
-from service.keys import CALLER, RULES, SETTINGS, STORE, TOOLS
+from service.fields import shown_fields
+from service.keys import CALLER, RULES, SHOWING, STORE, TOOLS
 from service.request_id import request_id_of
 from service.revising import revise
+from service.showing import in_order
 
 
 async def read_view(request: web.Request, *, locations: bool = True) -> View:
     """Read the image that the path names, as the caller meets it; with its locations unless told otherwise."""
     project_id = request[CALLER].project_id
     view = await request.app[STORE].get(request.match_info["image_id"], project_id, locations=locations)
-    return in_order(request, view)
-
-
-def in_order(request: web.Request, view: View) -> View:
-    """Order an image's locations as callers meet them, by the weights of their stores."""
-    if len(view.image.locations) < 2:
-        return view
-    return replace(view, image=replace(view.image, locations=request.app[TOOLS].stores.ordered(view.image)))
+    return in_order(request.app[TOOLS].stores, view)
 
 
 def image_response(request: web.Request, view: View, status: int = 200) -> web.Response:
     """Answer with an image as the caller may see it."""
-    shown = shown_fields(request.app[RULES], request[CALLER], view)
-    body = wire.encode_image(view.image, shown)
-    return JsonAnswer(body, status=status, headers={"ETag": etag(view.image, shown)})
-
-
-def not_modified(request: web.Request, view: View) -> web.Response | None:
-    """Answer 304 when `If-None-Match` names the image as the caller may see it; None when it does not."""
-    condition = request.headers.get(hdrs.IF_NONE_MATCH)
-    if condition is None:
-        return None
-    tag = etag(view.image, shown_fields(request.app[RULES], request[CALLER], view))
-    return web.Response(status=304, headers={"ETag": tag}) if is_cached(condition, tag) else None
-
-
-def wants_locations(request: web.Request) -> bool:
-    """Tell whether an answer could show something of the locations."""
-    return offers_locations(request.app[SETTINGS])
+    said = request.app[SHOWING].say(request[CALLER], view)
+    return JsonAnswer(said.body, status=status, headers={"ETag": said.tag})
 
 
 async def change_image(request: web.Request, decide: Callable[[View], Image | None]) -> View:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from msgspec import UNSET
 
 from drivers.errors import RevisionConflict
@@ -12,6 +12,7 @@ from drivers.usage import UNLIMITED, Limits, check_limits, usage_of
 from service.answer import JsonAnswer
 from service.base_url import base_url
 from service.body import read_json, read_object
+from service.conditional import is_cached
 from service.creation import check_body, complete_image, wished_image
 from service.data.removal import garbage_of
 from service.editing import Editor
@@ -20,12 +21,9 @@ from service.handlers.access import (
     change_image,
     check_current,
     image_response,
-    in_order,
-    not_modified,
     read_view,
-    wants_locations,
 )
-from service.keys import CALLER, CLOCK, IMAGE_SCHEMA, LIMITS, NEW_IMAGE_ID, POLICY, RULES, STORE, TOOLS
+from service.keys import CALLER, CLOCK, IMAGE_SCHEMA, LIMITS, NEW_IMAGE_ID, POLICY, RULES, SHOWING, STORE, TOOLS
 from service.links import first_link, next_link, read_pairs
 from service.location_edits import LocationWanted
 from service.pages import read_page
@@ -35,6 +33,7 @@ from service.policy.gates import may, require, require_collection, require_visib
 from service.policy.targets import own_images
 from service.query import read_query
 from service.refusals import Forbidden
+from service.showing import in_order
 from service.wire import Links, encode_images
 
 
@@ -74,16 +73,18 @@ async def index(request: web.Request) -> web.Response:
     )
     last = views[-1].image.id if views and len(views) == query.limit else None
     links = Links(first=first_link(pairs), next=next_link(pairs, last) if last else UNSET)
-    ordered = (in_order(request, view) for view in views)
+    ordered = (in_order(request.app[TOOLS].stores, view) for view in views)
     shown = ((view.image, shown_fields(rules, caller, view)) for view in ordered)
     return JsonAnswer(encode_images(shown, links))
 
 
 async def show(request: web.Request) -> web.Response:
     """Show one image the caller may see; also without the body, for HEAD."""
-    view = await read_view(request, locations=wants_locations(request))
-    require(request.app[POLICY], "get_image", request[CALLER], view)
-    return not_modified(request, view) or image_response(request, view)
+    said = await request.app[SHOWING].show(request[CALLER], request.match_info["image_id"])
+    condition = request.headers.get(hdrs.IF_NONE_MATCH)
+    if condition is not None and is_cached(condition, said.tag):
+        return web.Response(status=304, headers={"ETag": said.tag})
+    return JsonAnswer(said.body, headers={"ETag": said.tag})
 
 
 async def update(request: web.Request) -> web.Response:
