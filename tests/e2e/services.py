@@ -59,9 +59,11 @@ def vitrine(server: str, keystone: Keystone, folder: Path) -> Iterator[Served]:
             "FETCH_ALLOWED_NETWORKS": "127.0.0.0/8",
             "ALLOWED_PORTS": "1-65535",
         }
+        # Each node has a cache of its own, which its workers share.
+        first, second = ({**settings, "IMAGE_CACHE_DIR": f"{folder}/cache-{number}"} for number in (1, 2))
         with (
-            instance(folder / "vitrine.log", {**settings, "WORKERS": str(WORKERS)}) as (url, _),
-            instance(folder / "alternate.log", settings) as (alternate_url, _),
+            instance(folder / "vitrine.log", {**first, "WORKERS": str(WORKERS)}) as (url, _),
+            instance(folder / "alternate.log", second) as (alternate_url, _),
         ):
             yield Served("vitrine", url, alternate_url)
 

@@ -14,6 +14,8 @@ def test_the_compatibility_page_says_what_was_found(found: Found, served: Served
         pytest.skip("needs all of the suite, against Vitrine")
     if os.environ.get("TEST_WRITE_COMPATIBILITY"):
         reasons = expected()
+        # A run that was cut short must not shorten the table: what the plug-in lost is removed by hand.
+        assert reasons.keys() <= found.tests.keys()
         for name, outcome in found.tests.items():
             known = reasons.get(name)
             if known is not None and known.status == outcome.status:
