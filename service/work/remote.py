@@ -66,7 +66,7 @@ async def read_remote(fetcher: Fetcher, url: str, token: Secret, image_id: str, 
     formats = {"disk_format": settings.disk_formats, "container_format": settings.container_formats}
     for name, known in formats.items():
         if record.get(name) not in known:
-            raise SourceFailed(f"The image of the other service has a {name} that images have none of here.")
+            raise SourceFailed(f"The image of the other service has a {name} that images do not have here.")
     size = record.get("size")
     return RemoteImage(record, UrlSource(fetcher, f"{path}/file", headers, size if isinstance(size, int) else None))
 
