@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,13 +27,18 @@ needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace
 
 
 @pytest.fixture
-def mounting() -> Sequence[str]:
-    """Give what to put before a folder and a command, for which a file system of 8 MiB is mounted there."""
+def namespace() -> Sequence[str]:
+    """Give what to put before a command, so that it may mount file systems which only it and its children see."""
     namespace = ["unshare", "--user", "--map-root-user", "--mount"]
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "none", "/mnt"]
+    mount = ["mount", "-t", "tmpfs", "none", "/mnt"]
     if not shutil.which("unshare") or subprocess.run([*namespace, *mount], capture_output=True, check=False).returncode:
         pytest.skip("no process may mount a file system here that only its children see")
-    return [*namespace, "sh", "-c", 'mount -t tmpfs -o size=8m none "$0" && "$@"']
+    return namespace
+
+
+def mounted(folder: Path, options: str, *, by: Sequence[str], then: str = "") -> list[str]:
+    """Give the command on a folder where a tmpfs(5) with these options is mounted first."""
+    return ["sh", "-c", f'mount -t tmpfs -o {options} none "$0" && "$@" {then}', str(folder), *by]
 
 
 @pytest.fixture
@@ -185,21 +191,30 @@ async def test_a_file_system_that_hangs_is_unavailable_and_keeps_nobody_else_wai
 
 
 @pytest.mark.parametrize("scene", ["attempt", "attempt-sized"])
-async def test_a_full_disk_is_said_and_leaves_nothing(mounting: Sequence[str], folder: Path, scene: str) -> None:
+async def test_a_full_disk_is_said_and_leaves_nothing(namespace: Sequence[str], folder: Path, scene: str) -> None:
     folder.mkdir()
-    said = await attempted([*mounting, str(folder), *command(scene, f"file://{folder}", "--length", str(20 * MIB))])
+    by = command(scene, f"file://{folder}", "--length", str(20 * MIB))
+    said = await attempted([*namespace, *mounted(folder, "size=8m", by=by)])
     assert said["write"][0] == "StoreFull"
     assert (said["listed"], said["check"], said["again"]) == ({}, [], [])
     # What is known not to fit is not even begun with.
     assert (said["taken"] == 0) == (scene == "attempt-sized")
 
 
-async def test_a_read_only_file_system_can_be_read_and_says_what_to_do(mounting: Sequence[str], folder: Path) -> None:
+async def test_where_no_more_files_can_be_the_store_is_full_and_not_away(
+    namespace: Sequence[str], folder: Path
+) -> None:
     folder.mkdir()
-    *unshared, mount = mounting
-    remount = f'{mount} && mount -o remount,ro "$0" && "$@"'
-    by = [*unshared, remount, str(folder), *command("attempt", f"file://{folder}")]
-    before, after = await told(by)
+    by = command("attempt", f"file://{folder}")
+    said = await attempted([*namespace, *mounted(folder, "nr_inodes=2", by=by)])
+    assert (said["write"][0], said["again"][0], said["check"]) == ("StoreFull", "StoreFull", [])
+
+
+async def test_a_read_only_file_system_can_be_read_and_says_what_to_do(namespace: Sequence[str], folder: Path) -> None:
+    folder.mkdir()
+    by = command("attempt", f"file://{folder}")
+    again = '&& mount -o remount,ro "$0" && "$@"'
+    before, after = await told([*namespace, *mounted(folder, "size=8m", by=by, then=again)])
     assert before["write"] == []
     assert after["read"] == before["read"]
     for answer in (after["write"], after["again"], after["check"]):
@@ -264,6 +279,30 @@ class TestThreads:
         with pytest.raises(StoreUnavailable):
             await threads.run(free.wait)
         assert await asyncio.gather(*(threads.run(lambda: 1) for _ in range(20))) == [1] * 20
+
+    async def test_to_wait_for_ones_turn_is_not_to_be_stuck(self) -> None:
+        threads = Threads(1, timeout=0.4)
+        assert await asyncio.gather(*(threads.run(lambda: time.sleep(0.05)) for _ in range(20))) == [None] * 20
+        await threads.close()
+
+    async def test_who_waits_for_a_turn_that_never_comes_is_told(self, threads: Threads, free: Event) -> None:
+        abandoned = [threads.start(free.wait) for _ in range(2)]
+        with pytest.raises(StoreUnavailable, match="for long"):
+            await threads.run(free.wait)
+        assert not any(call.result.done() for call in abandoned)
+
+    async def test_who_gives_up_before_its_turn_is_not_served(self, threads: Threads, free: Event) -> None:
+        for _ in range(2):
+            threads.start(free.wait)
+        made = Event()
+        waiter = asyncio.create_task(threads.run(made.set))
+        await asyncio.sleep(0)
+        waiter.cancel()
+        await asyncio.gather(waiter, return_exceptions=True)
+        await asyncio.sleep(0)
+        free.set()
+        await threads.close()
+        assert not made.is_set()
 
     async def test_what_a_stuck_call_uses_ends_after_it(self, threads: Threads, free: Event) -> None:
         ended = Event()

@@ -17,8 +17,8 @@ from drivers.errors import BlobExists, BlobNotFound, StoreFull, StoreUnavailable
 # No key, as it begins with a dot; on the same file system, so that a finished object only needs a name.
 UNFINISHED = ".writing"
 # No symbolic link leads out of the folder; a pipe does not keep its opener waiting.
-SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK
+FOLDER = os.O_RDONLY | os.O_DIRECTORY
 # What `link` says where the file system has no hard links (link(2)).
 NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
 RENAME_NOREPLACE = 1

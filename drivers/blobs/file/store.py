@@ -1,5 +1,6 @@
 """The contract of blob stores over a folder."""
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Generator
 from contextlib import suppress
 from datetime import datetime
@@ -20,6 +21,7 @@ from drivers.blobs.protocol import StoredBlob
 from drivers.errors import BlobNotFound, StoreReadOnly, StoreUnavailable
 
 SCHEME = "file://"
+# As many to read and to look as to write, so that nobody who reads waits for the syncs of those who write.
 THREADS = 16
 # Objects that are listed by one call.
 BATCH = 500
@@ -36,12 +38,13 @@ NOT_OWNED = "The URL is not one of this store."
 async def open_file_blobs(url: str, options: BlobOptions) -> "FileBlobs":
     """Open the folder of a URL, and make it if it is missing but not its parent. Raise StoreUnavailable."""
     path = _path(url)
-    threads = Threads(THREADS, options.timeout)
+    readers, writers = (Threads(THREADS, options.timeout) for _ in range(2))
     try:
-        return FileBlobs(path, await threads.run(partial(Folder, Path(path))), threads)
+        folder = await readers.run(partial(Folder, Path(path)))
     except BaseException:
-        await threads.close()
+        await readers.close()
         raise
+    return FileBlobs(path, folder, readers, writers)
 
 
 class FileBlobs:
@@ -50,11 +53,12 @@ class FileBlobs:
     type = "file"
     read_only = False
 
-    def __init__(self, path: str, folder: Folder, threads: Threads) -> None:
+    def __init__(self, path: str, folder: Folder, readers: Threads, writers: Threads) -> None:
         self.properties: dict[str, Any] = {"data_dir": path, "chunk_size": BLOCK, "thin_provisioning": False}
         self._prefix = f"{SCHEME}{quote(path, safe=PLAIN)}/"
         self._folder = folder
-        self._threads = threads
+        self._readers = readers
+        self._writers = writers
 
     def locate(self, key: str) -> str:
         """See BlobStore.locate."""
@@ -68,7 +72,7 @@ class FileBlobs:
         """See BlobStore.write; that there is no room for `size` bytes is told before the first block is asked for."""
         if not self.owns(url):
             raise StoreReadOnly(NOT_OWNED)
-        upload = Upload(self._threads, self._folder, self._key(url))
+        upload = Upload(self._writers, self._folder, self._key(url))
         try:
             await upload.begin(size)
             async for block in blocks:
@@ -81,7 +85,7 @@ class FileBlobs:
     async def open(self, url: str) -> FileReader:
         """See BlobStore.open."""
         source = Source()
-        held = Held(self._threads, source.close)
+        held = Held(self._readers, source.close)
         try:
             await held.run(partial(source.open, self._folder, self._key(url)))
         except BaseException:
@@ -91,17 +95,17 @@ class FileBlobs:
 
     async def size(self, url: str) -> int:
         """See BlobStore.size."""
-        return (await self._threads.run(partial(self._folder.stat, self._key(url)))).st_size
+        return (await self._readers.run(partial(self._folder.stat, self._key(url)))).st_size
 
     async def delete(self, url: str) -> None:
         """See BlobStore.delete; what was deleted stays so after a crash of the machine."""
         with suppress(BlobNotFound):
-            await self._threads.run(partial(self._folder.remove, self._key(url)))
+            await self._writers.run(partial(self._folder.remove, self._key(url)))
 
     async def list(self) -> AsyncIterator[StoredBlob]:
         """See BlobStore.list."""
         blobs = self._blobs()
-        held = Held(self._threads, blobs.close)
+        held = Held(self._readers, blobs.close)
         try:
             while batch := await held.run(lambda: [*islice(blobs, BATCH)]):
                 for blob in batch:
@@ -111,19 +115,19 @@ class FileBlobs:
 
     async def clean(self, older_than: datetime, *, dry_run: bool = False) -> int:
         """See BlobStore.clean; a write counts as begun when something of it was last written."""
-        names = await self._threads.run(partial(self._folder.unfinished, older_than))
+        names = await self._writers.run(partial(self._folder.unfinished, older_than))
         if not dry_run:
             for name in names:
-                await self._threads.run(partial(self._folder.discard, name))
+                await self._writers.run(partial(self._folder.discard, name))
         return len(names)
 
     async def check(self) -> None:
         """See BlobStore.check; a full store passes: it can be read, and tells its writers."""
-        await self._threads.run(self._folder.check)
+        await self._readers.run(self._folder.check)
 
     async def close(self) -> None:
         """See BlobStore.close; a file system that does not answer keeps its descriptors until the process ends."""
-        if await self._threads.close():
+        if all(await asyncio.gather(self._readers.close(), self._writers.close())):
             self._folder.close()
 
     def _key(self, url: str) -> str:

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from threading import Lock, Thread
-from typing import Any, TypeVar
+from time import monotonic
+from typing import Any, Generic, TypeVar
 
 from drivers.blobs.file.faults import refusal
 from drivers.errors import StoreUnavailable
@@ -16,41 +16,69 @@ SLOW = "The store's file system does not answer in time."
 STUCK = "The store's file system has not answered for long: no more is asked of it until it does."
 
 
-class Threads:
-    """Makes calls that block, and waits at most `timeout` seconds for each.
+class Call(Generic[T]):
+    """A call on its way through a thread: when it began, and its result."""
 
-    No thread can be ended, so a call that nobody waits for any more runs on; `Held` is for what such calls use. While
-    as many calls are overdue as there are threads, every other one is refused at once.
+    def __init__(self, make: Callable[[], T], clock: Callable[[], float]) -> None:
+        self.began: float | None = None
+        self.result: Future[T]
+        self._make = make
+        self._clock = clock
+
+    def make(self) -> T:
+        """Make the call, in a thread."""
+        self.began = self._clock()
+        return self._make()
+
+
+class Threads:
+    """Makes calls that block, and lets each take at most `timeout` seconds; for its turn it may have to wait longer.
+
+    No thread can be ended, so a call that nobody waits for any more runs on; `Held` is for what such calls use. Once as
+    many calls are overdue as there are threads, all others are refused.
     """
 
-    def __init__(self, count: int, timeout: float) -> None:
-        self.timeout = timeout
+    def __init__(self, count: int, timeout: float, clock: Callable[[], float] = monotonic) -> None:
         self._count = count
+        self._timeout = timeout
+        self._clock = clock
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="vitrine-file")
-        self._overdue: set[Future[Any]] = set()
+        self._under_way: set[Call[Any]] = set()
 
-    async def run(self, call: Callable[[], T]) -> T:
+    async def run(self, make: Callable[[], T]) -> T:
         """Make a call and wait for its result. Raise StoreUnavailable, StoreFull, and what else the call raises."""
-        return await self.wait(self.start(call))
+        return await self.wait(self.start(make))
 
-    def start(self, call: Callable[[], T]) -> Future[T]:
+    def start(self, make: Callable[[], T]) -> Call[T]:
         """Begin a call, for `wait`. Raise StoreUnavailable."""
-        if len(self._overdue) >= self._count:
-            raise StoreUnavailable(STUCK)
-        return self._pool.submit(call)
+        self._check_moving()
+        call = Call(make, self._clock)
+        self._under_way.add(call)
+        call.result = self._pool.submit(call.make)
+        call.result.add_done_callback(lambda _: self._under_way.discard(call))
+        return call
 
-    async def wait(self, future: Future[T]) -> T:
+    async def wait(self, call: Call[T]) -> T:
         """Wait for a call's result. Raise as `run` does."""
+        result = asyncio.wrap_future(call.result)
         try:
-            async with asyncio.timeout(self.timeout):
-                return await asyncio.wrap_future(future)
-        except TimeoutError as error:
-            if not future.cancel() and not future.done():
-                self._overdue.add(future)
-                future.add_done_callback(self._overdue.discard)
-            raise StoreUnavailable(SLOW) from error
+            while not (await asyncio.wait([result], timeout=self._left(call)))[0]:
+                if self._left(call) <= 0:
+                    raise StoreUnavailable(SLOW)
+                self._check_moving()
+            return result.result()
         except OSError as error:
             raise refusal(error) from error
+        finally:
+            result.cancel()
+
+    def _left(self, call: Call[Any]) -> float:
+        """Tell how many seconds a call still has; one that has not begun has them all."""
+        return self._timeout if call.began is None else call.began + self._timeout - self._clock()
+
+    def _check_moving(self) -> None:
+        if sum(self._left(call) <= 0 for call in self._under_way.copy()) >= self._count:
+            raise StoreUnavailable(STUCK)
 
     def leave(self, call: Callable[[], object]) -> None:
         """Make a call for which nobody waits, and which may not fail to be made."""
@@ -73,11 +101,8 @@ class Threads:
 
     async def happens(self, event: Future[None]) -> bool:
         """Tell whether it happens in time."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.timeout):
-                await asyncio.shield(asyncio.wrap_future(event))
-                return True
-        return False
+        done, _ = await asyncio.wait([asyncio.wrap_future(event)], timeout=self._timeout)
+        return bool(done)
 
 
 class Held:
@@ -91,17 +116,17 @@ class Held:
         self._ended: Future[None] = Future()
         self._ended.set_running_or_notify_cancel()
 
-    async def run(self, call: Callable[[], T]) -> T:
+    async def run(self, make: Callable[[], T]) -> T:
         """Make a call that uses it, as `Threads.run` does."""
-        return await self._threads.wait(self.start(call))
+        return await self._threads.wait(self.start(make))
 
-    def start(self, call: Callable[[], T]) -> Future[T]:
+    def start(self, make: Callable[[], T]) -> Call[T]:
         """Begin a call that uses it, as `Threads.start` does."""
-        future = self._threads.start(call)
+        call = self._threads.start(make)
         with self._lock:
             self._users += 1
-        future.add_done_callback(self._drop)
-        return future
+        call.result.add_done_callback(self._drop)
+        return call
 
     def release(self) -> None:
         """Have no further use for it."""

@@ -1,12 +1,11 @@
 """One object on its way into a folder: written, synced as it grows, and named at last."""
 
 import os
-from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 
 from drivers.blobs.file.folder import Folder, new_name
-from drivers.blobs.file.threads import Held, Threads
+from drivers.blobs.file.threads import Call, Held, Threads
 
 BLOCK = 1 << 20
 # What is left to the last sync has to reach the disk within one timeout, however big the object is.
@@ -23,7 +22,7 @@ class Upload:
         self._held = Held(threads, self._file.end)
         self._blocks: list[bytes] = []
         self._gathered = self._unsynced = 0
-        self._syncing: Future[None] | None = None
+        self._syncing: Call[None] | None = None
 
     async def begin(self, size: int | None) -> None:
         """Make the file. Raise StoreFull when there is no room for `size` bytes."""
