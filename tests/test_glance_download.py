@@ -17,7 +17,7 @@ from service.tokens.protocol import Endpoint
 from service.tokens.static import StaticVerifier
 from tests.callers import CALLERS, people
 from tests.conftest import Client, Connect, Listening
-from tests.imports import LOOPBACK, METHODS, asked, hashes, imported, outcome, tasks_of
+from tests.imports import LOOPBACK, METHODS, hashes, imported, outcome, tasks_of
 from tests.stores import one_store
 from tests.transfers import DATA, created, objects, uploaded
 
@@ -72,12 +72,6 @@ async def test_the_data_comes_with_formats_and_the_properties_that_describe_it(
     assert image["min_ram"] == 7
     assert {name: image.get(name) for name in PROPERTIES} == PROPERTIES | {"note": None}
     assert "token-of-ann" not in str(await tasks_of(client, path))
-
-
-@pytest.mark.parametrize("more", [{"glance_region": "west"}, {"glance_service_interface": "admin"}])
-async def test_a_service_that_is_not_in_the_catalog_is_400(client: Client, more: dict[str, str]) -> None:
-    path = await created(client)
-    assert (await asked(client, path, method=method(path, **more)))[0] == 400
 
 
 async def test_a_remote_image_that_is_not_there_or_not_active_fails(client: Client, remote: Client) -> None:

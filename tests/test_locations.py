@@ -134,7 +134,6 @@ async def test_a_url_without_data_leaves_the_image_queued(client: Client, server
         *(
             {"url": "http://127.0.0.1/", "validation_data": data}
             for data in (
-                {},
                 "x",
                 {"os_hash_algo": "sha256"},
                 {"os_hash_value": SHA256},

@@ -13,8 +13,6 @@ from service.refusals import BadRequest
 from service.settings import Settings
 
 T = TypeVar("T")
-# How much of a URI is said back to who sent it.
-SHOWN = 255
 
 
 def uri_filter(settings: Settings) -> Callable[[URL], None]:
@@ -57,4 +55,4 @@ async def check_uri(uri: str, settings: Settings) -> None:
         try:
             await fetcher.check(uri)
         except (FetchRefused, StoreUnavailable) as error:
-            raise BadRequest(f"The URI does not pass filtering: {uri[:SHOWN]}: {error}") from None
+            raise BadRequest(f"The URI does not pass filtering: {error}") from None
