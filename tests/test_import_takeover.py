@@ -40,6 +40,11 @@ async def test_a_process_that_stops_hands_its_import_on_at_once(connect: Connect
     stopping = await connect(**settings)
     async with scripted(half, answer("200 OK", DATA)) as web:
         path = await importing(stopping, web.url)
+
+        async def is_asked() -> bool:
+            return len(web.requests) == 1
+
+        await until(is_asked)
         await stopping.close()
         # Only one that starts, or is woken, looks at once.
         other = await connect(**settings)
