@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 # A share of the lease: how long a task of a process that died may wait to be found when its lease is out.
 LOOKS = 3
 # How often a task is begun: one for each process of a large deployment that is restarted meanwhile.
-ATTEMPTS = 20
+ATTEMPTS = 200
 
 
 class Progress:
