@@ -99,12 +99,12 @@ async def attempt(store: BlobStore, length: int, *, sized: bool = False) -> None
 
 
 async def weigh(store: BlobStore, length: int) -> None:
-    """Write an object in small blocks and read it, and say by how many bytes the process grew."""
-    block = bytes(MIB // 16)
+    """Write an object and read it, and say by how many bytes the process grew."""
+    block = bytes(MIB)
     before = _peak()
 
     async def given() -> AsyncIterator[bytes]:
-        for _ in range(length // len(block)):
+        for _ in range(length // MIB):
             yield block
 
     await store.write(store.locate(KEY), given(), size=length)

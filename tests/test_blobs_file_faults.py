@@ -9,7 +9,6 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
@@ -111,7 +110,7 @@ async def test_all_is_on_the_disk_before_it_is_said(tmp_path: Path) -> None:
     by = command("write-and-delete", f"file://{tmp_path}/images", "--length", str(3 * MIB))
     assert await told(traced("--decode-fds=path", "-o", str(trace), "-e", calls, by=by)) == ["written", "deleted"]
     about = [line for line in trace.read_text().splitlines() if str(tmp_path) in line or '"\\"' in line]
-    assert [event for event, _ in groupby(_event(line, tmp_path) for line in about)] == [
+    assert [_event(line, tmp_path) for line in about] == [
         ("mkdir", "images"),
         ("fsync", ""),
         ("pwrite64", "images/.writing/name"),
@@ -244,7 +243,7 @@ async def test_a_folder_of_somebody_else_says_what_to_do(tmp_path_factory: pytes
 
 async def test_memory_is_bounded_whatever_the_size(folder: Path) -> None:
     (grown,) = await told(command("weigh", f"file://{folder}", "--length", str(300 * MIB)))
-    assert grown < 20 * MIB
+    assert grown < 30 * MIB
 
 
 class TestThreads:

@@ -31,17 +31,13 @@ class Source:
 
     def read(self, start: int, end: int) -> bytes:
         """Read a range. Raise StoreUnavailable when the file ends before it."""
-        block = bytearray(end - start)
-        self.fill(memoryview(block), start)
-        return bytes(block)
-
-    def fill(self, rest: memoryview, start: int) -> None:
-        """Read as much as there is room for. Raise StoreUnavailable when the file ends before it."""
-        while rest:
-            length = os.preadv(self.descriptor, [rest], start)
-            if length == 0:
+        block = os.pread(self.descriptor, end - start, start)
+        while len(block) < end - start:
+            more = os.pread(self.descriptor, end - start - len(block), start + len(block))
+            if not more:
                 raise StoreUnavailable(CUT)
-            rest, start = rest[length:], start + length
+            block += more
+        return block
 
     def close(self) -> None:
         """Close the file, where it was opened."""
@@ -60,12 +56,8 @@ class FileReader:
 
     async def blocks(self, start: int, end: int) -> AsyncIterator[bytes]:
         """See BlobReader.blocks."""
-        # One buffer, filled by threads and copied here: memory that each thread came by for itself would stay with it.
-        buffer = memoryview(bytearray(min(BLOCK, end - start)))
         for offset in range(start, end, BLOCK):
-            block = buffer[: end - offset]
-            await self._held.run(partial(self._source.fill, block, offset))
-            yield bytes(block)
+            yield await self._held.run(partial(self._source.read, offset, min(offset + BLOCK, end)))
 
     async def close(self) -> None:
         """See BlobReader.close; a read that was cancelled may still be at it in a thread, and closes behind it."""

@@ -14,16 +14,13 @@ NONE = -1
 
 
 class Upload:
-    """Writes a file in blocks of at least 1 MiB, with a sync under way beside it.
-
-    Smaller ones are gathered in one buffer: memory that came and went with each write would stay with the threads.
-    """
+    """Writes a file in blocks of at least 1 MiB, with a sync under way beside it; holds as much and one block more."""
 
     def __init__(self, threads: Threads, folder: Folder, key: str) -> None:
         self._threads = threads
         self._file = _Draft(folder, key)
         self._held = Held(threads, self._file.end)
-        self._buffer = memoryview(bytearray(BLOCK))
+        self._blocks: list[bytes] = []
         self._gathered = self._unsynced = 0
         self._syncing: Call[None] | None = None
 
@@ -33,21 +30,15 @@ class Upload:
 
     async def take(self, block: bytes) -> None:
         """Write a block, or keep it for the next write."""
-        rest = memoryview(block)
-        if self._gathered == 0 and len(rest) >= BLOCK:
-            await self._write(rest)
-            return
-        while rest:
-            part = rest[: BLOCK - self._gathered]
-            self._buffer[self._gathered : self._gathered + len(part)] = part
-            self._gathered += len(part)
-            rest = rest[len(part) :]
-            if self._gathered == BLOCK:
-                await self._empty()
+        if block:
+            self._blocks.append(block)
+            self._gathered += len(block)
+        if self._gathered >= BLOCK:
+            await self._write()
 
     async def finish(self) -> None:
         """Name the object, once all of it is on the disk. Raise BlobExists."""
-        await self._empty()
+        await self._write()
         await self._synced()
         await self._held.run(self._file.sync)
         await self._held.run(self._file.publish)
@@ -58,13 +49,12 @@ class Upload:
         """Leave nothing, as soon as the call under way has ended."""
         await self._held.close()
 
-    async def _empty(self) -> None:
-        await self._write(self._buffer[: self._gathered])
+    async def _write(self) -> None:
+        block = b"".join(self._blocks)
+        self._blocks.clear()
+        self._unsynced += self._gathered
         self._gathered = 0
-
-    async def _write(self, block: memoryview) -> None:
         await self._held.run(partial(self._file.write, block))
-        self._unsynced += len(block)
         if self._unsynced >= SYNC_EVERY:
             await self._synced()
             self._syncing = self._held.start(self._file.sync)
@@ -90,7 +80,8 @@ class _Draft:
     def create(self, size: int | None) -> None:
         self._descriptor = self._folder.create(self._name, size)
 
-    def write(self, rest: memoryview) -> None:
+    def write(self, block: bytes) -> None:
+        rest = memoryview(block)
         while rest:
             written = os.pwrite(self._descriptor, rest, self._size)
             self._size += written
