@@ -229,7 +229,8 @@ class _Import:
             self._require_lock(now)
             if now.status not in {"active", "deactivated"}:
                 raise TaskFailed(told or "No store took the data.")
-            return unlocked(now)
+            # What an attempt that died had still to write, its successor may have found written.
+            return unlocked(marked(now, done=stores_in(now, IMPORTING)))
 
         done = ended(self._tools, self._task, "success", result={"image_id": self._image_id})
         await self._end(decide, replace(done, message=told or self._progress.message))
