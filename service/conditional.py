@@ -3,9 +3,14 @@
 import re
 import zlib
 
+from aiohttp import hdrs
+from multidict import CIMultiDictProxy
+
 from drivers.records import Image
 from service.refusals import PreconditionFailed
 from service.wire import NOTHING, Shown
+
+Headers = CIMultiDictProxy[str]
 
 TAG = re.compile(r'(W/)?("[^"]*+")')
 LIST = re.compile(rf"\s*+(?:{TAG.pattern})?\s*+(?:,\s*+(?:{TAG.pattern})?\s*+)*+")
@@ -18,15 +23,22 @@ def etag(image: Image, shown: Shown = NOTHING) -> str:
     return f'"{image.revision}-{zlib.crc32(repr(shown).encode()):x}"'
 
 
-def is_cached(if_none_match: str, tag: str) -> bool:
+def is_cached(headers: Headers, tag: str) -> bool:
     """Tell whether an `If-None-Match` names the tag: in its list, weak or strong, or as `*`."""
-    return if_none_match.strip() == "*" or tag in _tags(if_none_match, weak=True)
+    condition = _condition(headers, hdrs.IF_NONE_MATCH)
+    return condition == "*" or tag in _tags(condition, weak=True)
 
 
-def check_if_match(if_match: str | None, tag: str) -> None:
+def check_if_match(headers: Headers, tag: str) -> None:
     """Raise PreconditionFailed unless an `If-Match`, where there is one, names the tag, strong, or is `*`."""
-    if if_match is not None and if_match.strip() != "*" and tag not in _tags(if_match, weak=False):
+    condition = _condition(headers, hdrs.IF_MATCH)
+    if hdrs.IF_MATCH in headers and condition != "*" and tag not in _tags(condition, weak=False):
         raise PreconditionFailed
+
+
+def _condition(headers: Headers, name: str) -> str:
+    """Give a header as one list, whatever number of lines it came in (RFC 9110 section 5.3)."""
+    return ", ".join(headers.getall(name, ())).strip()
 
 
 def _tags(condition: str, *, weak: bool) -> list[str]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from multidict import CIMultiDict
 
 from drivers.protocol import ImageStore
 from drivers.records import Image, Location, Member
@@ -208,6 +209,14 @@ class TestConditions:
         assert (again.status, await again.read()) == (304, b"")
         assert again.headers["ETag"] == first.headers["ETag"]
         assert "x-openstack-request-id" in again.headers
+
+    async def test_a_condition_may_come_in_several_lines(self, client: Client, store: ImageStore) -> None:
+        await store.add(image())
+        tag = (await client.get(PATH, headers=by("ann"))).headers["ETag"]
+        lines = [(name, value) for name in ("If-None-Match", "If-Match") for value in ('"x"', tag)]
+        headers = CIMultiDict([*by("ann").items(), *lines])
+        assert (await client.get(PATH, headers=headers)).status == 304
+        assert (await client.delete(PATH, headers=headers)).status == 204
 
     async def test_a_changed_image_is_sent(self, client: Client, store: ImageStore) -> None:
         await store.add(image())

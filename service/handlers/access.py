@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from msgspec.structs import replace
 
 from drivers.claims import Effects
@@ -88,4 +88,4 @@ def new_task(
 def check_current(request: web.Request, view: View) -> None:
     """Raise PreconditionFailed unless `If-Match`, where it is sent, names the image as the caller sees it."""
     shown = shown_fields(request.app[RULES], request[CALLER], view)
-    check_if_match(request.headers.get(hdrs.IF_MATCH), etag(view.image, shown))
+    check_if_match(request.headers, etag(view.image, shown))

@@ -61,8 +61,8 @@ async def download(request: web.Request) -> web.StreamResponse:
     if not image.locations:
         return web.Response(status=204)
     tag = data_tag(image)
-    check_if_match(request.headers.get("If-Match"), tag or "")
-    if tag and is_cached(request.headers.get("If-None-Match", ""), tag):
+    check_if_match(request.headers, tag or "")
+    if tag and is_cached(request.headers, tag):
         return web.Response(status=304, headers={"ETag": tag})
     stored = partial(open_first, tools.stores, _by_preference(tools.stores.ordered(image), preferred))
     reader = await (cache.open(image, stored) if cache else stored())
