@@ -38,6 +38,7 @@ from service.rules import Rules
 from service.schemas import all_schemas, read_operator_schema
 from service.settings import Settings
 from service.showing import Showing
+from service.timing import NO_ROUTE
 from service.tokens.protocol import TokenVerifier
 from service.validation import ImageSchema
 from service.work.jobs import JOBS
@@ -127,7 +128,8 @@ def add_routes(app: web.Application, routes: Sequence[Route], authenticate: Auth
     versions = ("v2", *accepted_minors(app[keys.SETTINGS].features))
     gate = Gate(frozenset(versions), authenticate)
     app[keys.PROMPT_ROUTES] = prompt = PromptRoutes()
-    app[PLAIN_SHOWS] = PlainShows(versions, app[keys.NEW_REQUEST_ID], authenticate, app[keys.SHOWING])
+    times = app[keys.TOOLS].metrics.requests
+    app[PLAIN_SHOWS] = PlainShows(versions, app[keys.NEW_REQUEST_ID], authenticate, app[keys.SHOWING], times)
 
     def add(route: Route, path: str, handler: Handler) -> None:
         added = app.router.add_route(route.method, path, handler, expect_handler=invite_later)
@@ -136,12 +138,12 @@ def add_routes(app: web.Application, routes: Sequence[Route], authenticate: Auth
 
     for route in routes:
         if route.open:
-            add(route, route.path, documented(route, open_entrance(route)))
+            add(route, route.path, documented(route, times.timed(route.name, open_entrance(route))))
             continue
         for version in versions:
-            enter = entrance(route, version, gate)
+            enter = times.timed(route.name, entrance(route, version, gate))
             add(route, f"/{version}{route.path}", documented(route, enter) if version == "v2" else enter)
         if route.path:
-            add(route, route.path, entrance(route, "", gate))
+            add(route, route.path, times.timed(route.name, entrance(route, "", gate)))
     open_segments = frozenset(route.path.split("/")[1] for route in routes if route.open) - {""}
-    app.router.add_route("*", "/{tail:.*}", elsewhere(gate, open_segments))
+    app.router.add_route("*", "/{tail:.*}", times.timed(NO_ROUTE, elsewhere(gate, open_segments)))

@@ -16,7 +16,7 @@ from aiohttp.web_protocol import _ErrInfo
 
 from service.errors import TEXTS, answer_in_shape, error_response
 from service.keys import PROMPT_ROUTES
-from service.plain import PLAIN_SHOWS, Ask, refusing
+from service.plain import PLAIN_SHOWS, Ask
 from service.remainder import is_too_much, read_off
 from service.settings import Settings
 
@@ -103,7 +103,7 @@ class Connection(web.RequestHandler):
         except Exception as error:  # noqa: BLE001 - whatever it is, the outermost net answers it
             match = self._prompt.find(message.method, message.path)
             if match is not None and self._manager is not None:  # else the client is gone
-                await self._answer(message, match, refusing(ask, error))
+                await self._answer(message, match, self._plain.refusing(ask, error))
             return
         finally:
             self._end_progress()

@@ -2,22 +2,27 @@
 
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, ProcessCollector
+
+from service.timing import RequestTimes
 
 
 class Metrics(NamedTuple):
-    """The counters of one process, in a registry of their own."""
+    """What one process counts, in a registry of its own, beside the process itself: its memory, CPU and descriptors."""
 
     registry: CollectorRegistry
     objects_removed: Counter
     removals_put_off: Counter
     uploads_lost: Counter
     tasks_ended: Counter
+    requests: RequestTimes
 
 
 def make_metrics() -> Metrics:
     """Make the counters, all at zero."""
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(requests := RequestTimes())
 
     def counter(name: str, sentence: str, *labels: str) -> Counter:
         return Counter(f"vitrine_{name}", sentence, labels, registry=registry)
@@ -28,4 +33,5 @@ def make_metrics() -> Metrics:
         removals_put_off=counter("removals_put_off", "Objects that could not be removed when it was their turn."),
         uploads_lost=counter("uploads_lost", "Uploads whose process fell silent, so that their image waits again."),
         tasks_ended=counter("tasks_ended", "Imports and other tasks that have ended.", "type", "status"),
+        requests=requests,
     )

@@ -18,17 +18,21 @@ from service.errors import answer_to
 from service.keys import CALLER
 from service.request_id import NAME, REQUEST_ID, request_id_for
 from service.showing import Said, Showing
+from service.timing import RequestTimes
+
+SHOW = (hdrs.METH_GET, "/v2/images/{image_id}")
 
 
 class Ask:
     """A plain request on its way: what was sent, and what the steps have found out so far."""
 
-    __slots__ = ("caller", "headers", "image_id", "request_id")
+    __slots__ = ("caller", "headers", "image_id", "request_id", "start")
 
-    def __init__(self, headers: CIMultiDictProxy[str], image_id: str, request_id: str) -> None:
+    def __init__(self, headers: CIMultiDictProxy[str], image_id: str, request_id: str, start: float) -> None:
         self.headers = headers
         self.image_id = image_id
         self.request_id = request_id
+        self.start = start
         self.caller: Caller | None = None
 
 
@@ -39,13 +43,19 @@ class PlainShows:
     """
 
     def __init__(
-        self, versions: Collection[str], new_request_id: Callable[[], str], authenticate: Authenticate, showing: Showing
+        self,
+        versions: Collection[str],
+        new_request_id: Callable[[], str],
+        authenticate: Authenticate,
+        showing: Showing,
+        times: RequestTimes,
     ) -> None:
         names = "|".join(map(re.escape, versions))
         self._path = re.compile(rf"/(?:{names})/images/([0-9A-Za-z-]{{1,36}})")
         self._new_request_id = new_request_id
         self._authenticate = authenticate
         self._showing = showing
+        self._times = times
 
     def ask(self, message: RawRequestMessage) -> Ask | None:
         """Take a message without a body as a plain request; None when anything about it is out of the ordinary."""
@@ -55,26 +65,27 @@ class PlainShows:
         headers = message.headers
         if path is None or _is_special(headers):
             return None
-        return Ask(headers, path[1], request_id_for(headers, self._new_request_id))
+        return Ask(headers, path[1], request_id_for(headers, self._new_request_id), self._times.clock())
 
     async def answer(self, ask: Ask) -> bytes:
         """Give the whole message of the answer; raises whatever the ordinary steps raise."""
         ask.caller = await self._authenticate(ask.headers)
-        return _message(await self._showing.show(ask.caller, ask.image_id), ask.request_id)
+        message = _message(await self._showing.show(ask.caller, ask.image_id), ask.request_id)
+        self._times.note(SHOW, 200, ask.start)
+        return message
 
+    def refusing(self, ask: Ask, error: Exception) -> Handler:
+        """Make the handler that answers what the steps raised, as the ordinary entrance would."""
+        return partial(self._refuse, ask, error)
 
-def refusing(ask: Ask, error: Exception) -> Handler:
-    """Make the handler that answers what the steps raised, as the ordinary entrance would."""
-    return partial(_refuse, ask, error)
-
-
-async def _refuse(ask: Ask, error: Exception, request: web.Request) -> web.StreamResponse:
-    request[REQUEST_ID] = ask.request_id
-    response = answer_to(request, error)
-    if ask.caller is not None:
-        request[CALLER] = ask.caller
-        response.headers[NAME] = ask.request_id
-    return response
+    async def _refuse(self, ask: Ask, error: Exception, request: web.Request) -> web.StreamResponse:
+        request[REQUEST_ID] = ask.request_id
+        response = answer_to(request, error)
+        if ask.caller is not None:
+            request[CALLER] = ask.caller
+            response.headers[NAME] = ask.request_id
+        self._times.note(SHOW, response.status, ask.start)
+        return response
 
 
 def _is_special(headers: CIMultiDictProxy[str]) -> bool:

@@ -22,3 +22,8 @@ class Route(NamedTuple):
     body: bool = False
     open: bool = False
     prompt: bool = False
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """The method and the path as documented, whatever version a request names."""
+        return self.method, self.path if self.open else f"/v2{self.path}"
