@@ -27,8 +27,8 @@ from service.expectation import invite_later
 from service.limits.fixed import FixedLimits
 from service.limits.protocol import LimitSource
 from service.metadefs.schemas import metadef_schemas
-from service.openapi.document import describe, documented
-from service.openapi.page import read_page_files
+from service.openapi.documentation import Documentation
+from service.openapi.page import find_page_files
 from service.plain import PLAIN_SHOWS, PlainShows
 from service.policy.engine import Policy
 from service.protections import Protections
@@ -84,8 +84,7 @@ def make_app(
     app[keys.SCHEMAS] = encoded(schemas)
     add_routes(app, routes_on(app, store), authenticator(settings, verifier))
     cors.setup(app, settings.cors_allowed_origins)
-    app[keys.DOCUMENT] = msgspec.json.encode(describe(app))
-    app[keys.PAGE_FILES] = read_page_files()
+    app[keys.PAGE_FILES] = find_page_files()
     return app
 
 
@@ -128,6 +127,7 @@ def add_routes(app: web.Application, routes: Sequence[Route], authenticate: Auth
     versions = ("v2", *accepted_minors(app[keys.SETTINGS].features))
     gate = Gate(frozenset(versions), authenticate)
     app[keys.PROMPT_ROUTES] = prompt = PromptRoutes()
+    app[keys.DOCUMENTATION] = documentation = Documentation(app)
     times = app[keys.TOOLS].metrics.requests
     app[PLAIN_SHOWS] = PlainShows(versions, app[keys.NEW_REQUEST_ID], authenticate, app[keys.SHOWING], times)
 
@@ -138,11 +138,11 @@ def add_routes(app: web.Application, routes: Sequence[Route], authenticate: Auth
 
     for route in routes:
         if route.open:
-            add(route, route.path, documented(route, times.timed(route.name, open_entrance(route))))
+            add(route, route.path, documentation.add(route, times.timed(route.name, open_entrance(route))))
             continue
         for version in versions:
             enter = times.timed(route.name, entrance(route, version, gate))
-            add(route, f"/{version}{route.path}", documented(route, enter) if version == "v2" else enter)
+            add(route, f"/{version}{route.path}", documentation.add(route, enter) if version == "v2" else enter)
         if route.path:
             add(route, route.path, times.timed(route.name, entrance(route, "", gate)))
     open_segments = frozenset(route.path.split("/")[1] for route in routes if route.open) - {""}

@@ -12,6 +12,7 @@ from service.caller import Caller
 from service.data.tools import Tools
 from service.dispatch import PromptRoutes
 from service.limits.protocol import LimitSource
+from service.openapi.documentation import Documentation
 from service.openapi.page import PageFile
 from service.policy.engine import Policy
 from service.rules import Rules
@@ -37,7 +38,7 @@ SCHEMAS: web.AppKey[Mapping[str, bytes]] = web.AppKey("SCHEMAS")
 PROMPT_ROUTES: web.AppKey[PromptRoutes] = web.AppKey("PROMPT_ROUTES", PromptRoutes)
 METADEFS: web.AppKey[MetadefStore] = web.AppKey("METADEFS")
 METADEF_SCHEMAS: web.AppKey[Mapping[str, bytes]] = web.AppKey("METADEF_SCHEMAS")
-DOCUMENT: web.AppKey[bytes] = web.AppKey("DOCUMENT", bytes)
+DOCUMENTATION: web.AppKey[Documentation] = web.AppKey("DOCUMENTATION", Documentation)
 PAGE_FILES: web.AppKey[Mapping[str, PageFile]] = web.AppKey("PAGE_FILES")
 
 CALLER: web.RequestKey[Caller] = web.RequestKey("CALLER", Caller)

@@ -22,7 +22,7 @@ from drivers.registry import open_store
 from service.app import make_app
 from service.connection import listen
 from service.data.stores import opened_stores
-from service.keys import DOCUMENT
+from service.keys import DOCUMENTATION
 from service.limits.protocol import LimitSource
 from service.policy.engine import Policy, load_policy
 from service.protections import Protections
@@ -114,7 +114,7 @@ async def connect(aiohttp_client: AiohttpClient, store: ImageStore) -> AsyncIter
         chosen = Settings(**{"stores": Secret("memory://")} | settings)
         stores = await stack.enter_async_context(opened_stores(chosen))
         app = make_app(chosen, store, stores, verifier, policy, Random(1), protections=protections, limits=limits)
-        documented = answers_as_documented(json.loads(app[DOCUMENT]))
+        documented = answers_as_documented(json.loads(app[DOCUMENTATION].document))
         client = cast("Client", await aiohttp_client(Listening(app), middlewares=(documented,)))
         stack.push_async_callback(client.close)
         return client

@@ -18,7 +18,7 @@ from drivers.records import View
 from service.app import make_app
 from service.data.stores import opened_stores
 from service.demo import CIRROS
-from service.keys import DOCUMENT, DRAINING, SCHEMAS
+from service.keys import DOCUMENTATION, DRAINING, SCHEMAS
 from service.policy.engine import load_policy
 from service.routes import ROUTES, Route
 from service.settings import Settings
@@ -62,7 +62,7 @@ async def app(store: Flaky) -> AsyncIterator[web.Application]:
 @pytest.fixture
 def document(app: web.Application) -> dict[str, Any]:
     """Give the document as the application serves it."""
-    document: dict[str, Any] = json.loads(app[DOCUMENT])
+    document: dict[str, Any] = json.loads(app[DOCUMENTATION].document)
     return document
 
 
@@ -287,4 +287,4 @@ class TestThePage:
         assert b"import" not in await response.read()
 
     async def test_the_document_is_served_as_it_was_made(self, client: Client, app: web.Application) -> None:
-        assert await (await client.get("/openapi.json")).read() == app[DOCUMENT]
+        assert await (await client.get("/openapi.json")).read() == app[DOCUMENTATION].document

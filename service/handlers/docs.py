@@ -1,8 +1,10 @@
 """The API's documentation: the OpenAPI document, and the page that lets people read and try it."""
 
+import asyncio
+
 from aiohttp import web
 
-from service.keys import DOCUMENT, PAGE_FILES
+from service.keys import DOCUMENTATION, PAGE_FILES
 from service.openapi.page import PAGE
 
 # Swagger UI draws its arrows from `data:` and answers that are pictures from `blob:`; nothing comes from elsewhere.
@@ -28,9 +30,10 @@ async def file(request: web.Request) -> web.Response:
     if found is None:
         raise web.HTTPNotFound
     headers = HEADERS | {"Cache-Control": "public, max-age=3600"}
-    return web.Response(body=found.content, content_type=found.content_type, headers=headers)
+    return web.Response(body=await asyncio.to_thread(found.read), content_type=found.content_type, headers=headers)
 
 
 async def document(request: web.Request) -> web.Response:
     """Send the OpenAPI document."""
-    return web.Response(body=request.app[DOCUMENT], content_type="application/json", headers=HEADERS)
+    document = await asyncio.to_thread(lambda: request.app[DOCUMENTATION].document)
+    return web.Response(body=document, content_type="application/json", headers=HEADERS)

@@ -1,7 +1,7 @@
 """OpenAPI 3.1 from the routes: aiohttp-apispec finds the operations, msgspec describes the bodies."""
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -15,7 +15,7 @@ from apispec import APISpec
 from service.openapi.bodies import NewImage
 from service.openapi.operation import Answer, Parameter
 from service.openapi.rules import answers_of, parameters_of
-from service.routes import ROUTES, Route
+from service.route import Route
 from service.wire import ImageBody
 
 DESCRIPTION = """The OpenStack Image API v2: what a cloud's images are, whose they are, and who may see them.
@@ -41,9 +41,17 @@ SECURITY: list[dict[str, list[str]]] = [{"X-Auth-Token": []}, {"X-Auth-Token": [
 BESIDE_THE_FIELDS = {ImageBody.__name__: {"type": "string"}, NewImage.__name__: {"type": "string"}}
 
 
-def documented(route: Route, handler: Handler) -> Handler:
+def describe(app: web.Application, routes: Sequence[tuple[Route, Handler]]) -> dict[str, Any]:
+    """Make the OpenAPI document of an application; `routes` are those to tell of, with what serves them there."""
+    for route, handler in routes:
+        _attach(route, handler)
+    contents = (content for route, _ in routes for content in _contents(route))
+    return MsgspecApiSpec(body for content in contents for body in content.values()).describe(app)
+
+
+def _attach(route: Route, handler: Handler) -> None:
     """Attach a route's documentation to its handler, where aiohttp-apispec looks for it."""
-    attach = docs(
+    docs(
         tags=[route.doc.tag],
         summary=route.doc.summary,
         description=route.doc.description,
@@ -51,15 +59,7 @@ def documented(route: Route, handler: Handler) -> Handler:
         responses=answers_of(route),
         **({"security": []} if route.open else {}),
         **({"requestBody": route.doc.body} if route.doc.body else {}),
-    )
-    attached: Handler = attach(handler)
-    return attached
-
-
-def describe(app: web.Application) -> dict[str, Any]:
-    """Make the OpenAPI document of the documented routes of an application."""
-    contents = (content for route in ROUTES for content in _contents(route))
-    return MsgspecApiSpec(body for content in contents for body in content.values()).describe(app)
+    )(handler)
 
 
 def _contents(route: Route) -> Iterable[Mapping[str, Any]]:

@@ -1,7 +1,7 @@
 """The page that shows the documentation: Swagger UI, from the files of an installed package."""
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -39,17 +39,17 @@ SWAGGER_UI = {
 
 
 class PageFile(NamedTuple):
-    """A file that the page is made of, and its media type."""
+    """A file that the page is made of: its media type, and what reads it."""
 
     content_type: str
-    content: bytes
+    read: Callable[[], bytes]
 
 
-def read_page_files() -> Mapping[str, PageFile]:
-    """Read the files of the page by name, from the installed Swagger UI; only what is here is ever served."""
+def find_page_files() -> Mapping[str, PageFile]:
+    """Find the files of the page by name, in the installed Swagger UI; only what is here is ever served."""
     package = importlib.util.find_spec("swagger_ui")
     if package is None or package.origin is None:
         raise RuntimeError("swagger-ui-py, which carries the files of the documentation page, is not installed.")
     static = Path(package.origin).with_name("static")
-    files = {name: PageFile(kind, (static / name).read_bytes()) for name, kind in SWAGGER_UI.items()}
-    return MappingProxyType(files | {"start.js": PageFile("text/javascript", START.encode())})
+    files = {name: PageFile(kind, (static / name).read_bytes) for name, kind in SWAGGER_UI.items()}
+    return MappingProxyType(files | {"start.js": PageFile("text/javascript", START.encode)})

@@ -6,7 +6,7 @@ from service.errors import ErrorBody
 from service.handlers.versions import Versions
 from service.openapi.operation import JSON, NOTHING, TEXT, Answer, Header, Parameter
 from service.request_id import NAME as REQUEST_ID
-from service.routes import Route
+from service.route import Route
 
 ERROR = {JSON: ErrorBody, "text/html": str, TEXT: str}
 CHOSEN_ID = Parameter("header", REQUEST_ID, "An id for this request, of at most 64 characters; else one is made up.")
