@@ -1,10 +1,12 @@
 """Drivers by the scheme of a URL: those that come along, and those that other packages add."""
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from drivers.errors import UnknownScheme
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 Open = TypeVar("Open")
 
@@ -16,13 +18,21 @@ def find_opener(url: str, known: Mapping[str, Open], group: str) -> Open:
     """
     # Not by a parser, which refuses some malformed URLs on its own: those are for the driver to explain.
     scheme = url.partition("://")[0].lower() if "://" in url else ""
-    opener = known.get(scheme) or _added(scheme, group)
+    opener = known.get(scheme) or _load(scheme, group)
     if opener is None:
-        names = sorted({*known, *(point.name for point in entry_points(group=group))})
+        names = sorted({*known, *_added(group)})
         raise UnknownScheme(f"No driver for '{scheme}://': write `scheme://...` with one of {', '.join(names)}.")
     return opener
 
 
-def _added(scheme: str, group: str) -> Open | None:
-    opener: Open | None = next((point.load() for point in entry_points(group=group, name=scheme)), None)
+def _load(scheme: str, group: str) -> Open | None:
+    point = _added(group).get(scheme)
+    opener: Open | None = point.load() if point else None
     return opener
+
+
+def _added(group: str) -> Mapping[str, "EntryPoint"]:
+    # As large as a driver, and needed only for schemes that do not come along.
+    from importlib.metadata import entry_points  # noqa: PLC0415
+
+    return {point.name: point for point in entry_points(group=group)}

@@ -14,7 +14,7 @@ from drivers.errors import StoreError
 from drivers.postgres import open_postgres
 from drivers.postgres.migrations import migrate
 from drivers.registry import find_driver
-from service.client.command import add_client_commands, run_client_command
+from service.client.arguments import add_client_commands
 from service.demo import demo
 from service.maintenance import fsck
 from service.metadefs.command import add_metadefs_commands, run_metadefs_command
@@ -113,6 +113,9 @@ def _metadefs(parsed: argparse.Namespace) -> int:
 
 
 def _transfer(parsed: argparse.Namespace) -> int:
+    # A service has no use for a client and its progress bars, which each of its workers would keep for life.
+    from service.client.command import run_client_command  # noqa: PLC0415
+
     url = parsed.url or os.environ.get("OS_IMAGE_ENDPOINT_OVERRIDE", "")
     token = parsed.token or os.environ.get("OS_TOKEN", "")
     if not url.startswith(("http://", "https://")):

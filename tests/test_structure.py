@@ -1,6 +1,8 @@
 """The shape of the source: who imports whom, and how long anything may be."""
 
 import ast
+import subprocess
+import sys
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +42,12 @@ def importers(package: str, of: set[str]) -> list[Path]:
     """List the package's files that import something of the others."""
     sources = [path for path in SOURCES if path.parts[0] == package]
     return [path for path in sources if of & {name.split(".")[0] for name in imported(parse(path))}]
+
+
+def test_a_service_carries_nothing_that_only_some_deployments_and_requests_need() -> None:
+    script = "import sys, service.__main__; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert set(loaded.split()) & {"aiohttp_apispec", "botocore", "obstore", "swagger_ui", "tqdm", "yaml"} == set()
 
 
 def test_no_file_is_longer_than_400_lines() -> None:

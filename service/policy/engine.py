@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from service.caller import Caller
 from service.policy.defaults import RULES
 from service.policy.language import Check, PolicyError, Target, compile_rules
@@ -66,6 +64,8 @@ def read_rules(path: str | None) -> dict[str, Check]:
 
 
 def _read_file(path: str) -> dict[str, str]:
+    import yaml  # noqa: PLC0415 - a MiB, and most clouds have no such file
+
     try:
         rules = yaml.safe_load(Path(path).read_bytes())
     except OSError as error:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-import yaml
 
 from service.caller import Caller, Scope
 from service.settings import SettingsError
@@ -81,6 +80,8 @@ def read_tokens(path: str) -> dict[str, Caller]:
 
 
 def _parse(path: str) -> Any:
+    import yaml  # noqa: PLC0415 - a MiB, for which verifying by Keystone has no use
+
     try:
         return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
