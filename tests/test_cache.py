@@ -228,6 +228,48 @@ async def test_the_least_recently_used_makes_room(connect: Connect, folder: Path
     await filled(small, paths[0], paths[1])
 
 
+async def test_hits_misses_evictions_and_bytes_are_counted(connect: Connect, folder: Path, tmp_path: Path) -> None:
+    blobs_url, limit = Secret(f"file://{tmp_path}/blobs"), len(DATA) * 2
+    client = await connect(stores=blobs_url, image_cache_dir=str(folder), image_cache_max_size=limit)
+    paths = [await uploaded(client) for _ in range(3)]
+    assert await counted(client) == {"hits_total": 0, "misses_total": 0, "evictions_total": 0, "bytes": 0}
+    for path in paths[:2]:
+        await data(client, path)
+    await filled(client, *paths[:2])
+    await data(client, paths[1])
+    # Neither a part nor a look at the headers is a download of the whole.
+    await data(client, paths[1], Range="bytes=0-9")
+    await client.head(f"{paths[1]}/file", headers=by("ann"))
+    await data(client, paths[2])
+    await filled(client, *paths[1:])
+
+    async def pruned() -> bool:
+        return await counted(client) == {
+            "hits_total": 1,
+            "misses_total": 3,
+            "evictions_total": 1,
+            "bytes": limit,
+        }
+
+    await until(pruned)
+
+
+async def test_without_a_cache_nothing_is_counted_of_one(connect: Connect) -> None:
+    assert await counted(await connect()) == {}
+
+
+async def counted(client: Client) -> dict[str, float]:
+    """Tell what the service has counted of its cache."""
+    async with client.get("/metrics") as response:
+        lines = (await response.text()).splitlines()
+    values = dict(line.split() for line in lines if line.startswith("vitrine_cache_"))
+    return {
+        name.removeprefix("vitrine_cache_"): float(value)
+        for name, value in values.items()
+        if not name.endswith("_created")
+    }
+
+
 async def test_the_hash_of_what_is_kept_is_the_images(client: Client, folder: Path) -> None:
     path = await uploaded(client, LONG)
     await data(client, path)

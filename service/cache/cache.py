@@ -16,6 +16,7 @@ from drivers.records import Image
 from service.cache.draft import Draft, Sought, remove_stalled, sought
 from service.cache.fill import Fill, Open
 from service.cache.folder import Entry, Folder
+from service.metrics import make_cache_metrics
 from service.settings import Settings, SettingsError
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class Cache:
         self.filled = asyncio.Event()
         self.queued = asyncio.Event()
         self.queued.set()  # a process before this one may have left something
+        self.metrics = make_cache_metrics()
         self._folder = folder
         self._threads = threads
         self._records = records
@@ -56,9 +58,12 @@ class Cache:
         wanted = self._cacheable(image)
         if wanted is None:
             return await stored()
+        if entry := await self._entry(wanted):
+            self.metrics.hits.inc()
+            return entry
+        self.metrics.misses.inc()
         return (
-            await self._entry(wanted)
-            or await self._fill(wanted, stored)[0].follow()
+            await self._fill(wanted, stored)[0].follow()
             # One so short that it has ended already.
             or await self._entry(wanted)
             or await stored()
@@ -135,6 +140,8 @@ class Cache:
             total -= entry.size
             if await self.remove(entry.image_id):
                 removed = Pruned(removed.files + 1, removed.bytes + entry.size)
+        self.metrics.evictions.inc(removed.files)
+        self.metrics.bytes.set(total)
         return removed
 
     async def clean(self, now: float) -> None:

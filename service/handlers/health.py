@@ -14,7 +14,10 @@ async def live(request: web.Request) -> web.Response:
 
 async def metrics(request: web.Request) -> web.Response:
     """Tell what this process has counted, as Prometheus reads it."""
-    body = generate_latest(request.app[TOOLS].metrics.registry)
+    tools = request.app[TOOLS]
+    body = generate_latest(tools.metrics.registry)
+    if tools.cache is not None:
+        body += generate_latest(tools.cache.metrics.registry)
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
 
