@@ -22,7 +22,8 @@ from drivers.protocol import ImageStore
 from drivers.query import Direction, Filter, ImageQuery, Order, SortKey, TextField
 from drivers.records import Image, Location, Member, MemberStatus, View, Visibility
 from drivers.usage import IMPORTING, Limits, Usage
-from tests.conformance_claims import ClaimConformance, EffectConformance
+from tests.conformance_claims import ClaimConformance
+from tests.conformance_effects import EffectConformance
 from tests.conformance_tasks import TaskConformance, TaskEffectConformance, TaskListConformance
 
 NOW = datetime(2026, 1, 28, 12, 58, 17, 123456, tzinfo=UTC)

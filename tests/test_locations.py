@@ -1,32 +1,20 @@
 """The locations API (reference section 2.7): who may add which URL, and what comes of it; on both drivers."""
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestServer
 
-from service.keys import TOOLS
-from service.settings import Secret
-from service.tokens.static import StaticVerifier
-from tests.callers import CALLERS, by, caller
+from tests.callers import by
 from tests.conftest import Client, Connect
 from tests.imports import LOOPBACK, outcome, serving_data, settled
+from tests.locations import MD5, SHA256, SHA512, STORES, adding, located, patch, people, stray
 from tests.transfers import DATA, created, objects, shown, uploaded
 
-STORES = Secret("fast=memory://?weight=100,web=http://")
-SHA256, MD5 = hashlib.sha256(DATA).hexdigest(), hashlib.md5(DATA).hexdigest()
-SHA512 = hashlib.sha512(DATA).hexdigest()
 RIGHT = {"os_hash_algo": "sha256", "os_hash_value": SHA256}
 WRONG = RIGHT | {"os_hash_value": "0" * 64}
-
-
-def people() -> StaticVerifier:
-    """Know the people of the tests, and a service in the project of one of them."""
-    callers = {**CALLERS, "nova": caller("nova", "p1", "service", "member", "reader")}
-    return StaticVerifier({f"token-of-{name}": each for name, each in callers.items()})
 
 
 @pytest.fixture(params=[True, False], ids=["hashing", "trusting"])
@@ -59,26 +47,6 @@ async def add(client: Client, path: str, url: object, name: str = "ann", **body:
     """Ask to add a location; give the status of the answer."""
     async with client.post(f"{path}/locations", json={"url": str(url), **body}, headers=by(name)) as response:
         return response.status
-
-
-async def stray(client: Client, name: str = "stray") -> str:
-    """Put an object into our own store that no image has; give its URL."""
-    assert client.app is not None
-    blobs = client.app[TOOLS].stores.default.blobs
-
-    async def blocks() -> AsyncIterator[bytes]:
-        yield DATA
-
-    url = blobs.locate(name)
-    await blobs.write(url, blocks())
-    return url
-
-
-async def located(client: Client, path: str) -> str:
-    """Give the URL of an image's first location, as a service reads it."""
-    async with client.get(f"{path}/locations", headers=by("nova")) as response:
-        assert response.status == 200
-        return str((await response.json())[0]["url"])
 
 
 @pytest.mark.parametrize("validation", [None, RIGHT])
@@ -181,18 +149,6 @@ async def test_no_url_of_a_file_or_of_another_store_is_taken_ossa_2014_041_and_2
     assert (image["status"], image["locations"]) == ("queued", [])
     op = [{"op": "add", "path": "/locations/-", "value": {"url": url, "metadata": {}}}]
     assert [await patch(client, path, op, name) for name in ("ann", "nova")] == [400, 400]
-
-
-async def patch(client: Client, path: str, operations: list[dict[str, Any]], name: str = "ann") -> int:
-    """Patch an image; give the status of the answer."""
-    headers = by(name, Content_Type="application/openstack-images-v2.1-json-patch")
-    async with client.patch(path, json=operations, headers=headers) as response:
-        return response.status
-
-
-def adding(url: str) -> list[dict[str, Any]]:
-    """Give the patch that adds a location."""
-    return [{"op": "add", "path": "/locations/-", "value": {"url": url, "metadata": {}}}]
 
 
 async def test_nobody_gets_hold_of_anothers_object_lp_1546507_and_ossn_0065(client: Client) -> None:

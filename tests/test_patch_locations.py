@@ -9,7 +9,7 @@ from service.limits.fixed import FixedLimits
 from tests.callers import by
 from tests.conftest import TWO_STORES, Client, Connect
 from tests.imports import COPY, LOOPBACK, imported, serving_data
-from tests.test_locations import MD5, SHA512, STORES, adding, located, patch, people, stray
+from tests.locations import MD5, SHA512, STORES, adding, located, patch, people, stray
 from tests.transfers import DATA, created, objects, shown, uploaded
 
 HASHES = {"os_hash_algo": "sha512", "os_hash_value": SHA512, "checksum": MD5}
