@@ -29,6 +29,7 @@ from service.protections import Protections
 from service.settings import Secret, Settings
 from service.tokens.protocol import TokenVerifier
 from tests.callers import people
+from tests.databases import execute
 from tests.documented import answers_as_documented
 from tests.keystone import Keystone, running_keystone
 from tests.postgres import running_postgres, with_database
@@ -164,23 +165,15 @@ def keystone_settings(keystone: Keystone) -> Settings:
 @asynccontextmanager
 async def _database(server: str, template: str) -> AsyncIterator[str]:
     name = f"vitrine_{secrets.token_hex(8)}"
-    await _on_server(server, f'create database "{name}" template "{template}"')
+    await execute(server, f'create database "{name}" template "{template}"')
     try:
         yield with_database(server, name)
     finally:
-        await _on_server(server, f'drop database "{name}" with (force)')
+        await execute(server, f'drop database "{name}" with (force)')
 
 
 async def _ensure_template(server: str) -> None:
-    if await _on_server(server, f"select 1 from pg_database where datname = '{TEMPLATE}'"):
+    if await execute(server, f"select 1 from pg_database where datname = '{TEMPLATE}'"):
         return
-    await _on_server(server, f'create database "{TEMPLATE}" template template0')
+    await execute(server, f'create database "{TEMPLATE}" template template0')
     await migrate(with_database(server, TEMPLATE))
-
-
-async def _on_server(server: str, statement: str) -> object:
-    connection = await asyncpg.connect(server)
-    try:
-        return await connection.fetchval(statement)
-    finally:
-        await connection.close()

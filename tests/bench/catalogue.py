@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from drivers.postgres.migrations import migrate
 from drivers.protocol import ImageStore
 from drivers.query import Filter, ImageQuery, Order
-from tests.bench.databases import filled_database
+from tests.databases import filled_database
 
 MEMBER = "me"
 MEMBERSHIPS = 200
@@ -92,7 +92,7 @@ LAST_PAGES = ("newest first", "by name", "a property of 1 in 2")
 @contextmanager
 def catalogue(server: str, count: int) -> Iterator[str]:
     """Give the URL of a new database that holds so many images."""
-    with filled_database(server, f"catalogue_{count}", partial(_fill, count=count)) as url:
+    with filled_database(server, partial(_fill, count=count)) as url:
         yield url
 
 

@@ -20,9 +20,9 @@ from drivers.protocol import ImageStore
 from drivers.records import Image
 from drivers.registry import open_store
 from tests.bench.data import CALLER, NOW, TOKEN, fill, images
-from tests.bench.databases import execute, filled_database
 from tests.bench.load import Sample, measure, wrk
 from tests.bench.servers import Server, ask, vitrine
+from tests.databases import analyse, filled_database
 from tests.postgres import running_postgres
 
 TARGET = 2.0
@@ -55,7 +55,7 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         postgres = stack.enter_context(running_postgres())
-        database = stack.enter_context(filled_database(postgres, "metadefs", migrated))
+        database = stack.enter_context(filled_database(postgres, migrated))
         shown = asyncio.run(fill_both(database))
         server = stack.enter_context(vitrine(database, folder))
         pairs = (
@@ -79,8 +79,7 @@ async def fill_both(database: str) -> str:
     await metadefs.change(*map(Add, made))
     shown = await fill_images(store)
     await store.close()
-    # What autovacuum would do a minute later, in the middle of the measurement.
-    await execute(database, "vacuum analyze")
+    await analyse(database)
     return shown
 
 

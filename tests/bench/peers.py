@@ -18,7 +18,8 @@ from drivers.records import Image
 from drivers.registry import open_store
 from tests.bench.data import fill
 from tests.bench.data import images as images_to_show
-from tests.e2e.services import WORKERS, instance, new_database
+from tests.databases import analyse, new_database
+from tests.e2e.services import WORKERS, instance
 from tests.glance import glance_site, running_glance
 from tests.keystone import Keystone
 
@@ -132,7 +133,7 @@ async def _fill_vitrine(database: str, records: list[Image]) -> None:
         for part in range(10):
             group.create_task(fill(store, records[part::10]))
     await store.close()
-    await _analyse(database)
+    await analyse(database)
 
 
 async def _fill_glance(database: str, records: list[Image]) -> None:
@@ -149,18 +150,11 @@ async def _fill_glance(database: str, records: list[Image]) -> None:
         names = (*columns, "created_at", "updated_at", "deleted")
         await connection.copy_records_to_table(table, records=full, columns=names)
     await connection.close()
-    await _analyse(database)
+    await analyse(database)
 
 
 def _properties(records: list[Image]) -> Iterator[tuple[Any, ...]]:
     return ((each.id, name, value) for each in records for name, value in each.properties.items())
-
-
-async def _analyse(database: str) -> None:
-    connection = await asyncpg.connect(database)
-    # What autovacuum would do a minute later, in the middle of the measurement.
-    await connection.execute("vacuum analyze")
-    await connection.close()
 
 
 def _family(pid: int) -> list[int]:

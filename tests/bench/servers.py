@@ -13,7 +13,7 @@ import msgspec
 from drivers.postgres.migrations import migrate
 from drivers.registry import open_store
 from tests.bench.data import CALLER, TOKEN, fill, images
-from tests.bench.databases import execute
+from tests.databases import analyse
 from tests.servers import free_port, running
 
 
@@ -69,8 +69,7 @@ async def fill_database(url: str) -> None:
     store = await open_store(url)
     await fill(store, images())
     await store.close()
-    # What autovacuum would do a minute later, in the middle of the measurement.
-    await execute(url, "vacuum analyze")
+    await analyse(url)
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from types import FrameType
 from typing import NoReturn
 
 from tests.bench.data import COUNT, TOKEN, images, path
-from tests.bench.databases import filled_database
 from tests.bench.load import CONNECTIONS, Sample, measure, wrk
 from tests.bench.servers import Server, ask, bench_app, fill_database, vitrine
+from tests.databases import filled_database
 from tests.postgres import running_postgres
 
 BARE = "bare handler"
@@ -50,7 +50,7 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _start(stack: ExitStack, folder: Path) -> dict[str, Server]:
-    database = stack.enter_context(filled_database(stack.enter_context(running_postgres()), "bench", fill_database))
+    database = stack.enter_context(filled_database(stack.enter_context(running_postgres()), fill_database))
     return {
         BARE: stack.enter_context(bench_app("bare")),
         "memory": stack.enter_context(bench_app("memory")),

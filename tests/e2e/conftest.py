@@ -8,8 +8,9 @@ from random import Random
 
 import pytest
 
+from tests.databases import new_database
 from tests.e2e.compatibility import HERE, Found
-from tests.e2e.services import Served, glance, new_database, vitrine
+from tests.e2e.services import Served, glance, vitrine
 from tests.e2e.stories.telling import Cloud
 from tests.environments import installed
 from tests.file_server import serving_files

@@ -1,20 +1,17 @@
 """The image service under test, and the one it is compared with, each with an alternate instance beside it."""
 
 import asyncio
-import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import asyncpg
-
 from drivers.postgres.migrations import migrate
+from tests.databases import new_database
 from tests.environments import standard_catalogue
 from tests.glance import glance_site, running_glance
 from tests.keystone import Keystone
-from tests.postgres import with_database
 from tests.processes import environment
 from tests.processes import vitrine as command
 from tests.servers import free_port, running
@@ -88,22 +85,3 @@ def glance(server: str, keystone: Keystone, folder: Path) -> Iterator[Served]:
         running_glance(site, "alternate", everything=True, workers=1) as second,
     ):
         yield Served("glance", first.url, second.url)
-
-
-@contextmanager
-def new_database(server: str) -> Iterator[str]:
-    """Give the URL of a new, empty database."""
-    name = f"vitrine_{secrets.token_hex(8)}"
-    asyncio.run(_execute(server, f"create database {name} template template0"))
-    try:
-        yield with_database(server, name)
-    finally:
-        asyncio.run(_execute(server, f"drop database {name} with (force)"))
-
-
-async def _execute(server: str, statement: str) -> None:
-    connection = await asyncpg.connect(server)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
