@@ -15,10 +15,14 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+import msgspec
+
 from tests.bench.bare_upload import receive
 from tests.bench.load import cpu_seconds
 from tests.bench.servers import Server, vitrine
 from tests.bench.wire import Wire
+from tests.ceph import install, running_ceph
+from tests.s3 import new_bucket
 from tests.servers import free_port, running
 
 GIB = 1 << 30
@@ -34,6 +38,9 @@ http {{
 HASHES = "limit: both hashes at once"
 BARE = "limit: received, hashed and written"
 NGINX_SENDS = "limit: nginx sends"
+# A store of web servers takes no data, and so cannot be the only one.
+WEB = "own=memory://,web=http://"
+LOOPBACK = {"fetch_allowed_networks": "127.0.0.0/8", "allowed_ports": "1-65535"}
 HEADINGS = ("", "MB/s", "of the limit", "server CPU s/GiB", "peak memory MiB")
 ROW = "{:<36} {:>7} {:>13} {:>17} {:>16}"
 
@@ -51,21 +58,29 @@ def main() -> None:
     parser.add_argument("--gib", type=int, default=1, help="size of the image (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each (default: %(default)s)")
     parser.add_argument("--at-once", type=int, default=10, help="uploads at the same time (default: %(default)s)")
-    parser.add_argument("--store", action="append", default=[], metavar="URL", help="a further store, such as s3://…")
+    help_ = "a further store, by its URL; `s3` alone is a Ceph RGW of this machine, as `python -m tests.ceph` has it"
+    parser.add_argument("--store", action="append", default=[], metavar="URL", help=help_)
     parser.add_argument("--folder", type=Path, help="where files are kept (default: where temporary files are)")
     parsed = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=parsed.folder) as name:
-        folder = Path(name)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=parsed.folder)))
         (folder / "www").mkdir()
         data = folder / "www" / "data"
         _fill(data, parsed.gib * GIB)
         # Memory holds an image twice while it is put together.
         stores = {"memory": "memory://"} if parsed.gib <= 2 else {}
         stores |= {"file": f"file://{folder}/blobs"}
-        stores |= {url.partition(":")[0]: url for url in parsed.store}
+        stores |= {url.partition(":")[0]: stack.enter_context(_ceph()) if url == "s3" else url for url in parsed.store}
         samples, peaks = _measure(folder, data, stores, parsed.rounds)
         print(_table(samples, peaks, data.stat().st_size), flush=True)  # noqa: T201 - what the command is for
         print(_at_once(folder, data, parsed.at_once), flush=True)  # noqa: T201 - the same
+
+
+@contextmanager
+def _ceph() -> Iterator[str]:
+    install()
+    with running_ceph() as cluster:
+        yield new_bucket(cluster.endpoint)
 
 
 def _fill(path: Path, size: int) -> None:
@@ -88,6 +103,8 @@ def _measure(
     with ExitStack() as stack:
         nginx = stack.enter_context(_nginx(folder))
         servers = {name: stack.enter_context(vitrine("memory://", folder, stores=url)) for name, url in stores.items()}
+        web = stack.enter_context(vitrine("memory://", folder, stores=WEB, do_secure_hash="false", **LOOPBACK))
+        located = _located(Wire(web.url), f"{nginx.url}/data")
         for _ in range(rounds):
             measured(HASHES, lambda: _hash(data))
             measured("limit: copy and fsync", lambda: _copy(data, folder / "copy"))
@@ -99,7 +116,18 @@ def _measure(
                 measured(f"{name}: download", partial(_get, server, f"{path}/file"), server)
                 peaks[f"{name}: upload"] = _peak(server)
                 Wire(server.url).call("DELETE", path)
+            measured("http: download", partial(_get, web, f"{located}/file"), web)
+        peaks["http: download"] = _peak(web)
     return samples, peaks
+
+
+def _located(wire: Wire, url: str) -> str:
+    """Create an image whose data is at a URL, and wait until it is; give its path."""
+    path = wire.created()
+    wire.call("POST", f"{path}/locations", msgspec.json.encode({"url": url}))
+    while msgspec.json.decode(wire.call("GET", path))["status"] != "active":
+        time.sleep(0.05)
+    return path
 
 
 def _timed(work: Callable[[], object], server: Server | None) -> Sample:
