@@ -44,14 +44,21 @@ def upload(peer: Peer, image: str, mib: int) -> float:
 
 
 def download(peer: Peer, mib: int) -> float:
-    """Fetch what was uploaded last; give MiB a second. Raises NothingMeasured unless it is the same bytes."""
+    """Fetch what was uploaded last, and drop it; give MiB a second.
+
+    Raises NothingMeasured unless it is the same bytes, which the first download of an image tells, not the timed one.
+    """
     if not peer.uploaded:
         raise NothingMeasured(f"Nothing was uploaded to {peer.name}.")
-    target = peer.path("downloaded")
-    status, seconds = _curl(peer, "-o", target, f"{peer.url}/v2/images/{peer.uploaded[-1]}/file")
+    url, target = f"{peer.url}/v2/images/{peer.uploaded[-1]}/file", peer.path("downloaded")
+    status, _ = _curl(peer, "-o", target, url)
     same = status == 200 and subprocess.run(["cmp", target, peer.path("data")], check=False).returncode == 0
+    target.unlink(missing_ok=True)
     if not same:
         raise NothingMeasured(f"A download from {peer.name} was answered with {status}, or with other bytes.")
+    status, seconds = _curl(peer, url)
+    if status != 200:
+        raise NothingMeasured(f"A download from {peer.name} was answered with {status}.")
     return mib / seconds
 
 
