@@ -100,12 +100,11 @@ async def attempt(store: BlobStore, length: int, *, sized: bool = False) -> None
 
 async def weigh(store: BlobStore, length: int) -> None:
     """Write an object and read it, and say by how many bytes the process grew."""
-    block = bytes(MIB)
     before = _peak()
 
     async def given() -> AsyncIterator[bytes]:
-        for _ in range(length // MIB):
-            yield block
+        for number in range(length // MIB):
+            yield bytes([number % 256]) * MIB
 
     await store.write(store.locate(KEY), given(), size=length)
     async with opened(store, store.locate(KEY)) as reader:

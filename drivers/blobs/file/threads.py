@@ -19,16 +19,15 @@ STUCK = "The store's file system has not answered for long: no more is asked of 
 class Call(Generic[T]):
     """A call on its way through a thread: when it began, and its result."""
 
-    def __init__(self, make: Callable[[], T], clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self.began: float | None = None
         self.result: Future[T]
-        self._make = make
         self._clock = clock
 
-    def make(self) -> T:
-        """Make the call, in a thread."""
+    def make(self, made: Callable[[], T]) -> T:
+        """Make the call, in a thread; what it uses is not kept."""
         self.began = self._clock()
-        return self._make()
+        return made()
 
 
 class Threads:
@@ -43,7 +42,8 @@ class Threads:
         self._timeout = timeout
         self._clock = clock
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="vitrine-file")
-        self._under_way: set[Call[Any]] = set()
+        # By their results, which then know nothing of their calls: cycles would keep blocks until they are collected.
+        self._under_way: dict[Future[Any], Call[Any]] = {}
 
     async def run(self, make: Callable[[], T]) -> T:
         """Make a call and wait for its result. Raise StoreUnavailable, StoreFull, and what else the call raises."""
@@ -52,10 +52,10 @@ class Threads:
     def start(self, make: Callable[[], T]) -> Call[T]:
         """Begin a call, for `wait`. Raise StoreUnavailable."""
         self._check_moving()
-        call = Call(make, self._clock)
-        self._under_way.add(call)
-        call.result = self._pool.submit(call.make)
-        call.result.add_done_callback(lambda _: self._under_way.discard(call))
+        call = Call[T](self._clock)
+        call.result = self._pool.submit(call.make, make)
+        self._under_way[call.result] = call
+        call.result.add_done_callback(self._under_way.pop)
         return call
 
     async def wait(self, call: Call[T]) -> T:
@@ -77,7 +77,7 @@ class Threads:
         return self._timeout if call.began is None else call.began + self._timeout - self._clock()
 
     def _check_moving(self) -> None:
-        if sum(self._left(call) <= 0 for call in self._under_way.copy()) >= self._count:
+        if sum(self._left(call) <= 0 for call in self._under_way.copy().values()) >= self._count:
             raise StoreUnavailable(STUCK)
 
     def leave(self, call: Callable[[], object]) -> None:
