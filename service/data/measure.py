@@ -1,14 +1,17 @@
 """Size, hashes and format of data, taken while it streams to its store."""
 
-import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import Executor
 
 import msgspec
 from oslo_utils.imageutils.format_inspector import FileInspector
 
 from service.data.formats import Inspection
+from service.data.lane import Lane
+
+# Bytes that wait, for each step, to be measured: what one step is behind another costs memory.
+IN_FLIGHT = 4 << 20
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +25,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Meter:
-    """Takes blocks in order; MD5, the other hash and the inspection each go on in a thread of their own.
+    """Takes blocks in order; MD5, the other hash and the inspection each go on at a pace of their own.
 
     Blocks of a MiB and more keep the cost of changing threads small.
     """
@@ -37,28 +40,22 @@ class Meter:
         self.size = 0
 
     async def through(self, blocks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-        """Pass blocks on; each is measured while whoever takes it writes it."""
-        measuring = None
+        """Pass blocks on; they are measured while whoever takes them writes them, IN_FLIGHT bytes behind at most."""
+        hashing = [Lane(digest.update, self._executor) for digest in (self._md5, self._hash)]
+        inspecting = [Lane(self._inspection.feed, self._executor)] if self._inspection else []
+        lanes = [*hashing, *inspecting]
         try:
             async for block in blocks:
-                if measuring:
-                    await measuring
-                measuring = self._measure(block)
+                self.size += len(block)
+                for lane in hashing if self._inspection and self._inspection.settled else lanes:
+                    await lane.until(max(IN_FLIGHT - len(block), 0))
+                    lane.put(block)
                 yield block
-            if measuring:
-                await measuring
+            for lane in lanes:
+                await lane.until(0)
         finally:
-            if measuring:
-                # A block that was given up half measured keeps its threads no longer than it takes.
-                measuring.cancel()
-
-    def _measure(self, block: bytes) -> "asyncio.Future[list[None]]":
-        self.size += len(block)
-        steps: list[Callable[[bytes], None]] = [self._md5.update, self._hash.update]
-        if self._inspection and not self._inspection.settled:
-            steps.append(self._inspection.feed)
-        run = asyncio.get_running_loop().run_in_executor
-        return asyncio.gather(*(run(self._executor, step, block) for step in steps))
+            for lane in lanes:
+                lane.drop()
 
     def result(self) -> Measured:
         """Tell what all the data was; no block may follow."""
