@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.raw_http import Service, Wire, request, running, upload
 from tests.transfers import DATA, until
 
 LENGTH = f"Content-Length: {len(DATA)}"
+LONG = Random(5).randbytes(5_000_001)
 EXPECT = "Expect: 100-continue"
 CHUNKED = "Transfer-Encoding: chunked"
 
@@ -130,6 +132,57 @@ async def _sent_until_cut(wire: Wire, piece: bytes = DATA) -> int:
         await wire.send(piece)
         sent += len(piece)
     return sent
+
+
+class TestLongBody:
+    """What is far longer than what comes with its head is received past the parser (receiving.py)."""
+
+    @pytest.mark.parametrize("expects", [True, False])
+    async def test_two_on_one_connection_and_what_follows_at_once(self, service: Service, *, expects: bool) -> None:
+        async with service.wire() as wire:
+            for data in (LONG, LONG[::-1]):
+                path = await service.created()
+                await wire.send(upload(path, f"Content-Length: {len(data)}", *([EXPECT] if expects else [])))
+                assert not expects or await wire.is_invited()
+                await wire.send(data, request("GET", path), request("GET", f"{path}/file"))
+                assert [(await wire.answer())[0] for _ in range(2)] == [204, 200]
+                assert (await wire.answer())[2] == data
+
+    async def test_in_pieces_that_come_slowly(self) -> None:
+        async with running(idle_seconds=0.5) as service:
+            path = await service.created()
+            async with service.wire() as wire:
+                await wire.send(upload(path, f"Content-Length: {len(LONG)}"))
+                for start in range(0, len(LONG), 300_000):
+                    await wire.send(LONG[start : start + 300_000])
+                    await asyncio.sleep(0.1)
+                assert (await wire.answer())[0] == 204
+            assert (await service.call("GET", f"{path}/file"))[1] == LONG
+
+    async def test_one_that_stops_is_given_up(self) -> None:
+        async with running(idle_seconds=0.2) as service, service.wire() as wire:
+            path = await service.created()
+            await wire.send(upload(path, f"Content-Length: {len(LONG)}"), LONG[:-1])
+            assert (await wire.answer())[0] == 408
+            await becomes(service, path, "queued")
+
+    async def test_one_that_ends_early_is_no_image(self, service: Service) -> None:
+        path = await service.created()
+        async with service.wire() as wire:
+            await wire.send(upload(path, f"Content-Length: {len(LONG)}"), LONG[:-1])
+            await becomes(service, path, "saving")
+            wire.writer.write_eof()
+            await becomes(service, path, "queued")
+
+    async def test_the_rest_of_one_that_nobody_wants_any_more_is_read_and_the_next_request_answered(self) -> None:
+        async with running(lease_seconds=0.6) as service, service.wire() as wire:
+            path = await service.created()
+            await wire.send(upload(path, f"Content-Length: {len(LONG)}"), LONG[: len(LONG) // 2])
+            await becomes(service, path, "saving")
+            assert (await service.call("DELETE", path))[0] == 204
+            assert (await wire.answer())[0] == 410
+            await wire.send(LONG[len(LONG) // 2 :], request("GET", "/v2/images"))
+            assert (await wire.answer())[0] == 200
 
 
 class TestLies:

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from aiohttp import StreamReader, web
+from aiohttp import web
 
 from drivers.errors import QuotaExceeded
 from service.expectation import invite
+from service.receiving import BLOCK, pass_parser
 from service.refusals import BadRequest, TimedOut
 
-BLOCK = 1 << 20
 EARLY = "The body ended before all of it had come: nothing of it is kept."
 
 
@@ -22,7 +22,7 @@ async def body_blocks(request: web.Request, patience: float) -> AsyncIterator[by
     # Room for the next block while this one is written.
     request.content.set_read_chunk_size(BLOCK)
     try:
-        async for block in gathered(_pieces(request.content, patience)):
+        async for block in gathered(_pieces(request, patience)):
             yield block
     except (web.RequestPayloadError, ConnectionError):
         raise BadRequest(EARLY) from None
@@ -30,11 +30,13 @@ async def body_blocks(request: web.Request, patience: float) -> AsyncIterator[by
         raise TimedOut(f"Nothing of the body came for {patience:g} seconds: nothing of it is kept.") from None
 
 
-async def _pieces(content: StreamReader, patience: float) -> AsyncIterator[bytes]:
-    while not content.at_eof():
+async def _pieces(request: web.Request, patience: float) -> AsyncIterator[bytes]:
+    while not request.content.at_eof():
         async with asyncio.timeout(patience):
-            piece = await content.readany()
-        yield piece
+            piece = await request.content.readany()
+        pass_parser(request)
+        if piece:
+            yield piece
 
 
 async def gathered(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
