@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import os
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from service.settings import Secret
 from tests.callers import by
 from tests.conformance import NEVER
 from tests.conftest import Client, Connect
+from tests.imports import DIRECT, imported, staged
 from tests.transfers import DATA, begun, created, uploaded
 
 SIZE = len(DATA)
@@ -104,6 +107,9 @@ class TestRanges:
             (f"bytes=0-{SIZE - 1}", 0, SIZE - 1),
             (f"bytes=0-{SIZE}", 0, SIZE - 1),
             ("bytes=0-9999999999999999999", 0, SIZE - 1),
+            (f"bytes=0-{'9' * 5000}", 0, SIZE - 1),
+            (f"bytes={'0' * 30}1-5", 1, 5),
+            ("bytes=-99999999999999999999", 0, SIZE - 1),
             (f"bytes={SIZE - 1}-", SIZE - 1, SIZE - 1),
             ("bytes=1048576-1048577", 2**20, 2**20 + 1),
             ("bytes=5-", 5, SIZE - 1),
@@ -139,6 +145,7 @@ class TestRanges:
             "bytes=+1-2",
             "bytes=0x1-0x2",
             "bytes=99999999999999999999-",
+            f"bytes={'9' * 5000}-",
             "items=0-9",
             "bytes=\u0660-\u0669",
             "",
@@ -258,3 +265,27 @@ async def test_data_that_no_store_has_any_more_is_404_and_not_an_empty_answer(cl
         await blobs.delete(blob.url)
     async with client.get(path, headers=by("ann")) as response:
         assert response.status == 404
+
+
+@pytest.mark.parametrize("asked", [{}, {"Range": "bytes=0-9"}])
+async def test_data_that_was_cut_short_in_its_store_is_not_sent_as_if_it_were_whole(
+    connect: Connect, tmp_path: Path, caplog: pytest.LogCaptureFixture, asked: dict[str, str]
+) -> None:
+    client = await connect(stores=Secret(f"a=file://{tmp_path}/a?weight=1,b=file://{tmp_path}/b"))
+    image = await uploaded(client)
+    (object_,) = (path for path in (tmp_path / "a").iterdir() if path.is_file())
+    os.truncate(object_, 100)
+    async with client.get(f"{image}/file", headers=by("ann", **asked)) as response:
+        assert response.status == 503
+        assert f"The object has 100 bytes, and the image {SIZE}" in await response.text()
+    assert f"Image {image.rpartition('/')[2]} cannot be read from store a" in caplog.text
+
+
+async def test_where_one_store_has_it_cut_short_another_one_sends_it(connect: Connect, tmp_path: Path) -> None:
+    client = await connect(stores=Secret(f"a=file://{tmp_path}/a?weight=1,b=file://{tmp_path}/b"))
+    image = await staged(client)
+    await imported(client, image, method=DIRECT, all_stores=True)
+    (object_,) = (path for path in (tmp_path / "a").iterdir() if path.is_file())
+    os.truncate(object_, 100)
+    async with client.get(f"{image}/file", headers=by("ann")) as response:
+        assert (response.status, await response.read()) == (200, DATA)

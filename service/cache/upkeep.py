@@ -63,4 +63,4 @@ async def _fetch(tools: Tools, cache: Cache, image_id: str) -> None:
         image = (await tools.records.get(image_id, None, locations=True)).image
     except ImageNotFound:
         return
-    await cache.fetch(image, partial(open_first, tools.stores, tools.stores.ordered(image)))
+    await cache.fetch(image, partial(open_first, tools.stores, image, tools.stores.ordered(image)))

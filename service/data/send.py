@@ -12,7 +12,7 @@ from drivers.errors import BlobNotFound, StoreError, StoreUnavailable
 from drivers.records import Image, Location
 from service.data.ranges import Span
 from service.data.sendfile import send_file
-from service.data.stores import Stores
+from service.data.stores import DataStore, Stores
 from service.request_id import request_id_of
 
 logger = logging.getLogger(__name__)
@@ -45,19 +45,31 @@ def data_headers(image: Image) -> dict[str, str]:
     return headers
 
 
-async def open_first(stores: Stores, locations: Sequence[Location]) -> BlobReader:
-    """Open the first location that can be read. Raises what the last one raised, BlobNotFound where there is none."""
+async def open_first(stores: Stores, image: Image, locations: Sequence[Location]) -> BlobReader:
+    """Open the first of an image's locations that can be read, and whose object is as long as the image.
+
+    Raises what became of the last one, BlobNotFound where there is none.
+    """
     failure: StoreError = BlobNotFound("The image's data is in no store of this service.")
     for location in locations:
         store = stores.holding(location)
         if store is None:
             continue
         try:
-            return await store.blobs.open(location.url)
+            return await _opened_whole(store, image, location)
         except (BlobNotFound, StoreUnavailable) as error:
-            logger.warning("A location of an image cannot be read, in store %s: %s", store.id or "default", error)
+            logger.warning("Image %s cannot be read from store %s: %s", image.id, store.id or "default", error)
             failure = error
     raise failure
+
+
+async def _opened_whole(store: DataStore, image: Image, location: Location) -> BlobReader:
+    reader = await store.blobs.open(location.url)
+    if reader.size == image.size:
+        return reader
+    await reader.close()
+    # What was cut short while nobody looked would come with a length that fits it, and pass for the image.
+    raise StoreUnavailable(f"The object has {reader.size} bytes, and the image {image.size}: it is damaged.")
 
 
 async def send(

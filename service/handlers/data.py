@@ -64,7 +64,7 @@ async def download(request: web.Request) -> web.StreamResponse:
     check_if_match(request.headers, tag or "")
     if tag and is_cached(request.headers, tag):
         return web.Response(status=304, headers={"ETag": tag})
-    stored = partial(open_first, tools.stores, _by_preference(tools.stores.ordered(image), preferred))
+    stored = partial(open_first, tools.stores, image, _by_preference(tools.stores.ordered(image), preferred))
     reader = await (cache.open(image, stored) if cache else stored())
     try:
         # Ranges are of GET alone (RFC 9110 section 14.2).
