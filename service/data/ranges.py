@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from service.refusals import BadRequest, NotSatisfiable
 
-RANGE = re.compile(r"\s*bytes\s*=\s*(?P<first>\d{0,19})\s*-\s*(?P<last>\d{0,19})\s*", re.IGNORECASE | re.ASCII)
+RANGE = re.compile(r"\s*bytes\s*=\s*(?P<first>\d*)\s*-\s*(?P<last>\d*)\s*", re.IGNORECASE | re.ASCII)
 CONTENT_RANGE = re.compile(
-    r"\s*bytes\s+(?P<first>\d{1,19})\s*-\s*(?P<last>\d{1,19})\s*/\s*(?P<total>\d{1,19}|\*)\s*",
+    r"\s*bytes\s+(?P<first>\d+)\s*-\s*(?P<last>\d+)\s*/\s*(?P<total>\d+|\*)\s*",
     re.IGNORECASE | re.ASCII,
 )
 
@@ -42,15 +42,21 @@ def _span(text: str, size: int) -> Span:
         raise _refused(size)
     if not match["first"]:
         # Of the last none, Glance gives all.
-        return _checked(max(size - int(match["last"]), 0) if int(match["last"]) else 0, size - 1, size)
-    return _checked(int(match["first"]), int(match["last"] or size), size)
+        length = _number(match["last"])
+        return _checked(max(size - length, 0) if length else 0, size - 1, size)
+    return _checked(_number(match["first"]), _number(match["last"]) if match["last"] else size, size)
 
 
 def _legacy(text: str, size: int) -> Span:
     match = CONTENT_RANGE.fullmatch(text)
-    if match is None or (match["total"] == "*" and int(match["last"]) >= size):
+    if match is None or (match["total"] == "*" and _number(match["last"]) >= size):
         raise _refused(size)
-    return _checked(int(match["first"]), int(match["last"]), size)
+    return _checked(_number(match["first"]), _number(match["last"]), size)
+
+
+def _number(digits: str) -> int:
+    """Read a number; one of more than 20 digits, which `int` may refuse, is beyond all sizes as well with fewer."""
+    return int(digits.lstrip("0")[:20] or "0")
 
 
 def _checked(first: int, last: int, size: int) -> Span:
