@@ -10,6 +10,7 @@ from drivers.records import Image, Location
 from service.placing import Found, is_digest
 from service.refusals import BadRequest, Conflict, Forbidden
 from service.settings import Settings
+from service.work.marks import require_no_task
 
 
 class LocationWanted(Exception):
@@ -90,6 +91,7 @@ class LocationEditor:
         """Put locations on the image; a queued one is active from then on."""
         image = replace(self.image, locations=tuple(locations))
         if image.status == "queued":
+            require_no_task(image)
             for name in ("container_format", "disk_format"):
                 if getattr(image, name) is None:
                     raise BadRequest(f"Property {name} must be set prior to saving data.")

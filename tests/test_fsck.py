@@ -4,7 +4,9 @@ import os
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
+import pytest
 from msgspec.structs import replace
 
 from service.data.tools import Tools
@@ -16,7 +18,7 @@ from tests.callers import by
 from tests.conftest import TWO_STORES, Client, Connect
 from tests.imports import DIRECT, imported, staged
 from tests.processes import environment, vitrine
-from tests.transfers import DATA, objects, shown, uploaded
+from tests.transfers import DATA, created, objects, shown, uploaded
 
 NOW = timedelta()
 
@@ -111,6 +113,19 @@ async def test_missing_data_is_told_and_the_record_kept(client: Client) -> None:
     assert await found(tools) == [missing]
     assert await found(tools, repair=True) == [missing]
     assert (await shown(client, path))["status"] == "active"
+
+
+@pytest.mark.parametrize("status", ["saving", "uploading"])
+async def test_an_image_that_waits_for_an_upload_that_nobody_makes_is_queued_again(
+    client: Client, status: Literal["saving", "uploading"]
+) -> None:
+    tools = tools_of(client)
+    path = await created(client)
+    await tools.revise(path.rpartition("/")[2], lambda now: replace(now, status=status))
+    what = f"image {path.rpartition('/')[2]} is {status}, and nobody uploads it"
+    assert await found(tools, repair=True) == [Finding("stuck", what, repaired=True)]
+    assert (await shown(client, path))["status"] == "queued"
+    assert await found(tools) == []
 
 
 async def test_missing_data_that_another_store_has_is_taken_off_the_record(connect: Connect) -> None:

@@ -10,9 +10,11 @@ from drivers.protocol import ImageStore
 from drivers.usage import Usage
 from service.keys import TOOLS
 from service.settings import Secret
+from service.work.marks import marked, unlocked
 from service.work.sweeper import sweep
 from tests.callers import OWNER, by
 from tests.conftest import Client, Connect
+from tests.imports import DIRECT, asked, imported, serving_data, settled
 from tests.transfers import (
     DATA,
     begun,
@@ -51,6 +53,38 @@ async def test_while_data_comes_the_image_says_so_and_shows_none_of_it(client: C
     steps.end()
     assert await answer == 204
     assert await status_of(client, path) == "active"
+
+
+async def test_data_is_not_taken_for_an_image_that_a_task_is_about_to_fill(client: Client, to: str) -> None:
+    path = await created(client)
+    assert client.app is not None
+    tools = client.app[TOOLS]
+    await tools.revise(path.rpartition("/")[2], lambda image: marked(image, lock="the-id-of-a-task"))
+    assert await put(client, path, to=to) == 409
+    await tools.revise(path.rpartition("/")[2], unlocked)
+    assert await put(client, path, to=to) == 204
+
+
+async def test_an_import_and_an_upload_at_once_leave_no_image_that_nobody_fills(connect: Connect, to: str) -> None:
+    client = await connect(lease_seconds=0.9, fetch_allowed_networks=("127.0.0.0/8",), allowed_ports=())
+    async with serving_data() as server:
+        method = {"name": "web-download", "uri": str(server.make_url("/data"))}
+        for _ in range(10):
+            path = await created(client)
+            await asyncio.gather(put(client, path, to=to), asked(client, path, method=method))
+            image = await settled(client, path)
+            assert image["status"] == "active" or (to == "stage" and image["status"] == "uploading")
+            if image["status"] == "uploading":
+                assert (await imported(client, path, method=DIRECT))["status"] == "active"
+
+
+async def test_an_import_of_what_is_still_being_staged_is_409_and_disturbs_nothing(client: Client) -> None:
+    path = await created(client)
+    steps, answer = await begun(client, path, "stage")
+    assert (await asked(client, path, method=DIRECT))[0] == 409
+    steps.end()
+    assert await answer == 204
+    assert (await imported(client, path, method=DIRECT))["status"] == "active"
 
 
 async def test_of_uploads_of_one_image_at_once_one_succeeds_and_the_others_are_409(client: Client) -> None:

@@ -17,6 +17,7 @@ from service.data.measure import Measured
 from service.data.stores import DataStore
 from service.data.tools import Tools
 from service.refusals import BadRequest, Conflict, Gone
+from service.work.marks import require_no_task
 
 VANISHED = "The image was deleted, or changed its state, while its data came: nothing of the data is kept."
 
@@ -71,9 +72,10 @@ async def _stage(tools: Tools, intake: Intake, image: Image, blocks: AsyncIterat
 
 
 def require_queued(image: Image, wanted: Status) -> None:
-    """Raise Conflict unless the image waits for its data."""
+    """Raise Conflict unless the image waits for its data, and no task is about to give it some."""
     if image.status != "queued":
         raise Conflict(f"Image status transition from {image.status} to {wanted} is not allowed")
+    require_no_task(image)
 
 
 def require_formats(image: Image) -> None:

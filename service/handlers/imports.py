@@ -19,7 +19,7 @@ from service.keys import CALLER, POLICY, TOOLS, VERIFIER
 from service.policy.gates import require, require_visible
 from service.refusals import Conflict
 from service.settings import Secret
-from service.work.marks import LOCK, marked
+from service.work.marks import BUSY, LOCK, marked
 from service.work.plan import Plan
 
 
@@ -49,6 +49,8 @@ async def _checked(request: web.Request, view: View, asked: ImportRequest) -> Pl
     check_options(asked)
     require(request.app[POLICY], "copy_image" if asked.method == "copy-image" else "modify_image", caller, view)
     await require_unlocked(tools, view.image)
+    if asked.method == "glance-direct":
+        await _require_staged(tools, view.image)
     plan = plan_import(asked, request.headers.get(STORE_HEADER), view.image, tools.stores)
     if plan and asked.method == "web-download":
         await check_uri(asked.options["uri"], tools.settings)
@@ -94,7 +96,13 @@ async def require_unlocked(tools: Tools, image: Image) -> None:
     except TaskNotFound:
         return
     if task.status in {"pending", "processing"}:
-        raise Conflict("Image has active task: wait for it to end, its status is at /v2/images/{image_id}/tasks.")
+        raise Conflict(BUSY)
+
+
+async def _require_staged(tools: Tools, image: Image) -> None:
+    """Raise Conflict while data is on its way to the stage: an import takes that for what a dead process left."""
+    if any(claim.state == "writing" for claim in await tools.records.claims(image.id)):
+        raise Conflict("The data is still being staged: import it when that request has been answered.")
 
 
 async def _require_room(request: web.Request, tools: Tools) -> None:

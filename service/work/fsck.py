@@ -72,10 +72,10 @@ async def _check_image(tools: Tools, image: Image, *, repair: bool) -> AsyncIter
     for location in image.locations:
         if kind := broken.get(location.url):
             yield Finding(kind, f"image {image.id}, store {location.metadata.get('store', 'default')}", mended)
-    if image.status == "saving" and not await tools.records.claims(image.id):
+    if image.status in {"saving", "uploading"} and not await tools.records.claims(image.id):
         if repair:
             await _change(tools, image, queued_again)
-        yield Finding("stuck", f"image {image.id} is saving, and nobody uploads it", repair)
+        yield Finding("stuck", f"image {image.id} is {image.status}, and nobody uploads it", repair)
 
 
 async def _state(tools: Tools, image: Image, location: Location) -> Literal["missing", "damaged"] | None:

@@ -6,9 +6,11 @@ from msgspec.structs import replace
 
 from drivers.records import Image
 from drivers.usage import IMPORTING
+from service.refusals import Conflict
 
 FAILED = "os_glance_failed_import"
 LOCK = "os_glance_import_task"
+BUSY = "Image has active task: wait for it to end, its status is at /v2/images/{image_id}/tasks."
 
 
 def stores_in(image: Image, name: str) -> frozenset[str]:
@@ -36,6 +38,12 @@ def marked(
     }
     properties = image.properties | {name: ",".join(sorted(stores)) for name, stores in lists.items()}
     return replace(image, properties=properties | ({LOCK: lock} if lock else {}))
+
+
+def require_no_task(image: Image) -> None:
+    """Raise Conflict while the image is locked by a task, which comes to its end whoever has to see to that."""
+    if LOCK in image.properties:
+        raise Conflict(BUSY)
 
 
 def unlocked(image: Image) -> Image:
