@@ -81,6 +81,8 @@ async def test_another_hash_takes_the_data_off_again_where_data_is_hashed(
         assert (image["status"], image["checksum"], image["os_hash_value"]) == ("queued", None, None)
         assert [each["url"] for each in image["locations"]] == ([url] if name == "ann" else [])
         assert (await outcome(client, path))[0] == "failure"
+        async with client.get(f"{path}/file", headers=by("ann")) as response:
+            assert (response.status, await response.read()) == (204, b"")
 
 
 @pytest.mark.parametrize("at", ["/nothing", "http://127.0.0.1:1/x"])

@@ -24,6 +24,8 @@ from service.request_id import request_id_of
 OCTETS = "application/octet-stream"
 SIZE = re.compile(r"\s*[0-9]{1,19}\s*", re.ASCII)
 STORE_HEADER = "X-Image-Meta-Store"
+# What an image in another status has is not all there yet, or proved to be other data (reference section 4).
+READABLE = frozenset({"active", "deactivated"})
 
 
 async def upload(request: web.Request) -> web.Response:
@@ -58,7 +60,7 @@ async def download(request: web.Request) -> web.StreamResponse:
     cache = tools.cache if _wants_whole(request) else None
     preferred = await _preferred_stores(request, image, cache)
     _require_download(request, view, choosing=bool(preferred))
-    if not image.locations:
+    if not image.locations or image.status not in READABLE:
         return web.Response(status=204)
     tag = data_tag(image)
     check_if_match(request.headers, tag or "")
