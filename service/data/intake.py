@@ -119,8 +119,8 @@ async def give_up(tools: Tools, claim: Claim) -> None:
     """Remove what a claim stands for, and make its image queued again if it was being uploaded."""
     try:
         await put_back(tools, claim)
-    except StoreError:
-        logger.exception("Image %s stays as it is until the lease of its claim is out", claim.image_id)
+    except StoreError as error:
+        logger.warning("Image %s stays as it is until the lease of its claim is out: %s", claim.image_id, error)
         tools.sweep.set()
     else:
         await give_up_claim(tools, claim)
@@ -135,6 +135,6 @@ async def give_up_claim(tools: Tools, claim: Claim) -> None:
         # and only the news of it was lost, it is to stay.
         if store is not None and not await tools.records.known_urls(claim.store, [claim.url]):
             await store.blobs.delete(claim.url)
-    except StoreError:
-        logger.exception("An object of image %s stays until the next sweep", claim.image_id)
+    except StoreError as error:
+        logger.warning("An object of image %s stays until the next sweep: %s", claim.image_id, error)
     tools.sweep.set()
