@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"vitrine: {error}\n")
         return 1
     except OSError as error:
-        sys.stderr.write(f"vitrine: {error.strerror or error}\n")
+        named = f"{error.filename}: " if isinstance(error.filename, str) else ""
+        sys.stderr.write(f"vitrine: {named}{error.strerror or error}\n")
         return 1
 
 

@@ -110,6 +110,11 @@ class TestDownload:
         assert not list(file.parent.glob("*.part*"))
         assert "already" in (await run(base, "download", image_id, "-o", file.with_name("own"), code=1))[1]
 
+    async def test_a_folder_that_is_not_there_is_named(self, base: str, file: Path, tmp_path: Path) -> None:
+        target = tmp_path / "nowhere" / "own"
+        _, errors = await run(base, "download", await sent(base, file), "-o", target, code=1)
+        assert errors == f"vitrine: {target}.part: No such file or directory\n"
+
     async def test_over_a_line_that_breaks_nothing_comes_twice(self, base: str, file: Path) -> None:
         image_id, target = await sent(base, file), file.with_name("own")
         async with line(base, 5 * MIB, 7 * MIB, 3 * MIB) as bad:
@@ -197,7 +202,7 @@ async def test_nothing_but_a_terminal_sees_a_bar(base: str, file: Path) -> None:
         (["--url", ""], 2, "--url"),
         (["--token", "a b"], 2, "--token"),
         (["--token", "wrong"], 1, "openstack token issue"),
-        ([], 1, "404"),
+        ([], 1, "404: No image found with ID x. Look at the id"),
         (["--url", "http://127.0.0.1:1"], 1, "failed"),
     ],
 )

@@ -176,13 +176,16 @@ async def test_the_access_log_names_the_request_and_no_token(tokens_file: str, s
         ({"prot": "1"}, "VITRINE_PORT"),
         ({"policy_file": "/nowhere.yaml"}, "/nowhere.yaml"),
         ({"store": "mongodb://u:hunter2@h/d"}, "postgresql"),
+        ({"stores": "a=memory://,b=file:///nowhere/b"}, "VITRINE_STORES, store `b`: The folder in which"),
+        ({"stores": "ftp://u:hunter2@h/d"}, "VITRINE_STORES: No driver for 'ftp://'"),
+        ({"staging": "file:///nowhere/b"}, "VITRINE_STAGING: "),
     ],
 )
 async def test_a_start_that_cannot_work_says_why_in_one_line(
     tokens_file: str, settings: dict[str, str], named: str
 ) -> None:
     good: dict[str, str] = {"tokens": "static", "tokens_file": tokens_file}
-    needs_good = {"port", "prot", "policy_file", "store"} & settings.keys()
+    needs_good = {"port", "prot", "policy_file", "store", "stores", "staging"} & settings.keys()
     code, output, errors = await vitrine("serve", env=environment(**(good | settings if needs_good else settings)))
     assert (code, output) == (1, "")
     assert errors.startswith("vitrine: ")

@@ -109,7 +109,8 @@ async def _refusal(answer: ClientResponse) -> TransferFailed:
         there = answer.headers.get("Location", "elsewhere")
         return TransferFailed(f"{answer.url.origin()} redirects to {there}: use the URL of the image service itself.")
     told = _message(await answer.content.read(MOST)) or answer.reason or "no reason"
-    return kind(f"The service refused with {answer.status}: {told} {REMEDIES.get(answer.status, '')}".rstrip())
+    sentence = told if told.endswith((".", "!", "?")) else f"{told}."
+    return kind(f"The service refused with {answer.status}: {sentence} {REMEDIES.get(answer.status, '')}".rstrip())
 
 
 def _message(body: bytes) -> str:

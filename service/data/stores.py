@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from drivers.blobs.options import BlobOptions
 from drivers.blobs.protocol import BlobStore
 from drivers.blobs.registry import open_blobs
+from drivers.errors import StoreError
 from drivers.records import Image, Location
 from service.settings import Settings, SettingsError
 
@@ -113,21 +114,30 @@ def _spec(item: str, number: int) -> StoreSpec:
 async def opened_stores(settings: Settings) -> AsyncIterator[Stores]:
     """Open every store of the settings, and close them at the end.
 
-    Raises SettingsError for settings that contradict each other, UnknownScheme for a URL that no driver serves.
+    Raises SettingsError for settings that contradict each other, and, naming the store, for one that cannot be opened.
     """
     options = BlobOptions(timeout=settings.blob_timeout, allowed_networks=settings.fetch_allowed_networks)
     specs = read_specs(_text(settings))
     async with AsyncExitStack() as stack:
 
-        async def opened(spec: StoreSpec) -> DataStore:
-            blobs = await open_blobs(spec.url, options)
+        async def opened(spec: StoreSpec, place: str) -> DataStore:
+            try:
+                blobs = await open_blobs(spec.url, options)
+            except StoreError as error:
+                raise SettingsError(f"{place}: {error}") from None
             stack.push_async_callback(blobs.close)
             return DataStore(spec.id, blobs, spec.weight, spec.description)
 
-        stores = MappingProxyType({spec.id: await opened(spec) for spec in specs})
+        stores = MappingProxyType({spec.id: await opened(spec, _place(spec)) for spec in specs})
         default = _default(stores, settings.default_store)
-        staging = await opened(StoreSpec(STAGING, settings.staging.reveal())) if settings.staging else default
+        staging = default
+        if settings.staging:
+            staging = await opened(StoreSpec(STAGING, settings.staging.reveal()), "VITRINE_STAGING")
         yield Stores(stores, default, staging)
+
+
+def _place(spec: StoreSpec) -> str:
+    return f"{VARIABLE}, store `{spec.id}`" if spec.id else VARIABLE
 
 
 # The id of the store for staged data where it is one of its own; nobody is shown it.
