@@ -155,11 +155,12 @@ class Connection(web.RequestHandler):
             self.force_close()
 
     def _end_prompt(self, task: "asyncio.Task[None]") -> None:
+        # A client on a core of its own sends the next request before this is called, as a rule.
         self._under_way = None
         if not task.cancelled() and task.exception() is not None:
             self.log_exception("Unhandled exception", exc_info=task.exception())
             self.force_close()
-        elif self._messages and self._waiter is not None and not self._waiter.done():
+        elif self._messages and self._waiter is not None and not self._waiter.done() and not self._begin_prompt():
             self._waiter.set_result(None)
 
     def handle_error(

@@ -28,15 +28,17 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class SlowStore(MemoryStore):
-    """Reads an image only when the test lets it, and says how many readers wait."""
+    """Reads an image only when the test lets it; says how many readers wait, and which of them are tasks' doing."""
 
     def __init__(self) -> None:
         super().__init__()
         self.open = asyncio.Event()
         self.waiting = 0
+        self.in_tasks: list[bool] = []
 
     async def get(self, image_id: str, project_id: str | None, *, locations: bool = False) -> View:
         self.waiting += 1
+        self.in_tasks.append(asyncio.current_task() is not None)
         await self.open.wait()
         return await super().get(image_id, project_id, locations=locations)
 
@@ -111,6 +113,18 @@ async def test_what_comes_while_an_answer_waits_is_answered_after_it(store: Slow
         writer.write(END)
         answers = [await answer(reader) for _ in range(3)]
         assert [SHOWN in each for each in answers] == [True, False, True]
+
+
+async def test_a_show_that_comes_before_the_last_is_over_begins_without_a_task_as_well(store: SlowStore) -> None:
+    async with connected(store) as (reader, writer):
+        writer.write(SHOW + END)
+        await until(lambda: store.waiting == 1)
+        writer.write(SHOW + END)
+        await asyncio.sleep(0.01)
+        store.open.set()
+        answers = [await answer(reader) for _ in range(2)]
+        assert [SHOWN in each for each in answers] == [True, True]
+        assert store.in_tasks == [False, False]
 
 
 async def test_one_request_after_the_other_is_answered(store: SlowStore) -> None:
