@@ -6,15 +6,22 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from drivers.postgres.recent import Known, Version
 from drivers.records import Image, Location, Member, View
 
 IMAGE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# The version of its binary form, which is the text behind it.
+JSONB = b"\1"
 STORABLE = re.compile(r"[^\0\ud800-\udfff]*")
+# The binary form of `jsonb` is its text behind the number of its version.
+JSONB = b"\1"
 
 
 async def set_codecs(connection: asyncpg.Connection) -> None:
     """Let a new connection speak `jsonb` as Python values."""
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_to_json, decoder=msgspec.json.decode)
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=_to_jsonb, decoder=_from_jsonb, format="binary"
+    )
 
 
 def to_view(row: asyncpg.Record) -> View:
@@ -52,6 +59,12 @@ def to_image(row: asyncpg.Record) -> Image:
         locations=tuple(Location(**each) for each in locations) if locations else (),
         revision=revision,
     )
+
+
+def to_known(row: asyncpg.Record) -> Known:
+    """Build an image, with the version of its row, from a row as for `to_image` that ends with `xmin`."""
+    image = to_image(row)
+    return Known(Version(row[-1], image.revision, image.updated_at), image)
 
 
 def to_member(row: asyncpg.Record) -> Member:
@@ -104,5 +117,9 @@ def _head(image: Image) -> tuple[Any, ...]:
     )
 
 
-def _to_json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+def _to_jsonb(value: Any) -> bytes:
+    return JSONB + msgspec.json.encode(value)
+
+
+def _from_jsonb(data: bytes) -> Any:
+    return msgspec.json.decode(data.removeprefix(JSONB))

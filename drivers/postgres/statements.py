@@ -15,19 +15,25 @@ set enable_seqscan = off;
 set jit = off;
 """
 
-# One statement for many readers: $1 image ids, $2 the readers' projects, $3 whether they want the locations.
-# A reader who does not want them has null, and the (possibly large) column is never fetched for it. No index serves
-# `is not distinct from`, so the membership is found among those of the image, and never among those of the project.
+# One statement for many readers: $1 image ids, $2 the readers' projects, $3 whether they want the locations; $4 to $6
+# are the versions of the rows that they know. An image comes along only where its row is of another version, so that
+# nothing of what is known is fetched, sent or decoded. A reader who does not want the locations has null, and the
+# (possibly large) column is never fetched for it. No index serves `is not distinct from`, so the membership is found
+# among those of the image, and never among those of the project.
 READ_IMAGES = f"""
-select {COLUMNS},
-    case when wants_locations then locations end as locations,
+select
+    number,
     (select members.status
      from image_members as members
      where members.image_id = images.id and members.member_id is not distinct from project_id) as member_status,
-    number
-from unnest($1::text[], $2::text[], $3::boolean[])
-    with ordinality as ask (image_id, project_id, wants_locations, number)
-join images on id = image_id
+    case when (images.xmin, revision, updated_at) is distinct from (known_xmin, known_revision, known_updated_at)
+        then row ({COLUMNS}, case when wants_locations then locations end, images.xmin)
+    end as changed
+from unnest($1::text[], $2::text[], $3::boolean[], $4::xid[], $5::bigint[], $6::timestamptz[])
+    with ordinality as ask (
+        image_id, project_id, wants_locations, known_xmin, known_revision, known_updated_at, number
+    )
+join images on images.id = image_id
 """
 
 # The row lock holds off other savers until this transaction has counted the change.

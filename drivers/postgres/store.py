@@ -27,6 +27,7 @@ from drivers.postgres.faults import SCHEMA_TOO_OLD, connect
 from drivers.postgres.listing import page_statement
 from drivers.postgres.metadefs import PostgresMetadefs
 from drivers.postgres.migrations import pending
+from drivers.postgres.recent import NEVER_READ, RecentImages
 from drivers.postgres.rows import IMAGE_ID, STORABLE
 from drivers.postgres.tasks import PostgresTasks, add_or_save_task
 from drivers.query import ImageQuery
@@ -78,6 +79,7 @@ class PostgresStore(PostgresClaims, PostgresTasks):
     def __init__(self, pool: asyncpg.Pool, options: StoreOptions) -> None:
         super().__init__(pool, options)
         self._reads = Coalescer(self._read)
+        self._recent = RecentImages()
         self.metadefs = PostgresMetadefs(self._connection)
 
     async def check(self) -> None:
@@ -95,10 +97,20 @@ class PostgresStore(PostgresClaims, PostgresTasks):
         raise ImageNotFound(image_id)
 
     async def _read(self, asks: Sequence[Ask]) -> Mapping[Ask, View]:
-        image_ids, project_ids, locations = zip(*asks, strict=True)
+        known = [self._recent.find(ask.image_id, locations=ask.locations) for ask in asks]
+        versions = (each.version if each else NEVER_READ for each in known)
         async with self._connection() as connection:
-            found = await connection.fetch(statements.READ_IMAGES, image_ids, project_ids, locations)
-        return {asks[row["number"] - 1]: rows.to_view(row) for row in found}
+            found = await connection.fetch(
+                statements.READ_IMAGES, *zip(*asks, strict=True), *zip(*versions, strict=True)
+            )
+        views: dict[Ask, View] = {}
+        for number, member_status, changed in found:
+            ask, still = asks[number - 1], known[number - 1]
+            if still is None or changed is not None:
+                still = rows.to_known(changed)
+                self._recent.keep(still, locations=ask.locations)
+            views[ask] = View(still.image, member_status)
+        return views
 
     async def list_images(self, query: ImageQuery) -> Sequence[View]:
         """See ImageStore.list_images."""
