@@ -64,9 +64,10 @@ class Branch(NamedTuple):
 
 
 def page_statement(query: ImageQuery) -> Statement:
-    """Write the statement of a page. Its rows are COLUMNS, `locations`, `member_status` and `marked`.
+    """Write the statement of a page. Its rows are COLUMNS, `locations` and `member_status`.
 
-    There is always a row: `marked` tells whether the marker, if any, is there, and `id` is null in an empty page.
+    Behind a marker they tell by `marked` whether that is there, so there is always a row: of an empty page one without
+    `id`.
     """
     return _Page(query).statement()
 
@@ -101,37 +102,44 @@ class _Page:
         return len({order.direction for order in self.query.sort}) == 1
 
     def statement(self) -> Statement:
+        page = self._page()
+        if self.query.marker is not None:
+            page = f"""
+select {COLUMNS}, locations, member_status, marked
+from (select exists (select from marker) as marked) as start
+left join ({page}) as page on true
+order by {self._order()}
+"""
+        tables = f"with {', '.join(self.tables)}" if self.tables else ""
+        return Statement(tables + page, self.values.all)
+
+    def _page(self) -> str:
         query = self.query
         member_id = self.add(query.project_id)
-        marked = self._marker()
-        rows = self._rows()
-        order = ", ".join(f"key{number} {order.direction}" for number, order in enumerate(query.sort))
-        text = f"""
-{"with " if self.tables else ""}{", ".join(self.tables)}
-select {COLUMNS}, {"locations" if query.locations else "null as locations"}, member_status, marked
-from (select {marked} as marked) as start
-left join (
-    select *, (
-        select status from image_members where image_id = id and member_id is not distinct from {member_id}
-    ) as member_status
-    from ({rows}) as rows
-    order by {order}
-    limit {query.limit:d}
-) as page on true
-order by {order}
+        keys = ""
+        if query.marker is not None:
+            self._find_marker(query.marker)
+            keys = "".join(f", key{number}" for number in range(len(query.sort)))
+        return f"""
+select {COLUMNS}, {"locations" if query.locations else "null as locations"}, (
+    select status from image_members where image_id = id and member_id is not distinct from {member_id}
+) as member_status{keys}
+from ({self._rows()}) as rows
+order by {self._order()}
+limit {query.limit:d}
 """
-        return Statement(text, self.values.all)
 
-    def _marker(self) -> str:
+    def _order(self) -> str:
+        return ", ".join(f"key{number} {order.direction}" for number, order in enumerate(self.query.sort))
+
+    def _find_marker(self, marker: str) -> None:
         """Look the marker up as `get` would: what the viewer may not know of is no marker (reference section 0.3)."""
         query = self.query
-        if query.marker is None:
-            return "true"
         images = Branch("images", ())
         keys = ", ".join(
             (*self._place(images), *(f"{images.key(order)} as key{number}" for number, order in enumerate(query.sort)))
         )
-        where = f"id = {self.add(query.marker)}"
+        where = f"id = {self.add(marker)}"
         if not query.is_admin:
             project_id = self.add(query.project_id)
             where += f""" and (
@@ -142,7 +150,6 @@ order by {order}
                 )
             )"""
         self.tables.append(f"marker as materialized (select {keys} from images where {where})")
-        return "exists (select from marker)"
 
     def _place(self, images: Branch) -> Iterator[str]:
         """Compare the marker's keys with those that a filter fixes, the same for all that is listed."""
@@ -218,31 +225,37 @@ order by {order}
         if not self.terms:
             yield Branch("images", tuple(where))
             return
-        seed = self._seed(visibility, owner)
         terms = f"image_terms as terms {IMAGE_OF.format('terms.image_id')}"
-        of_term = f"terms.key = (select key from {seed})"
         if self.by_age:
-            yield Branch(terms, (*where, of_term), TERM_KEYS)
-        else:
-            yield Branch(terms, (*where, of_term, f"(select reach from {seed}) is null"))
-            yield Branch("images", (*where, f"(select reach from {seed}) is not null"))
+            yield Branch(terms, (*where, f"terms.key = {self._rarest(visibility, owner)}"), TERM_KEYS)
+            return
+        seed = self._seed(self._term_keys(visibility, owner))
+        of_term = f"terms.key = (select key from {seed})"
+        yield Branch(terms, (*where, of_term, f"(select reach from {seed}) is null"))
+        yield Branch("images", (*where, f"(select reach from {seed}) is not null"))
 
-    def _seed(self, visibility: Any, owner: Any) -> str:
-        """Choose the term that fewest images of a scope have, and tell its `reach`; give the name of that table.
+    def _rarest(self, visibility: Any, owner: Any) -> str:
+        """Write the key of the term that fewest images of a scope have."""
+        keys = self._term_keys(visibility, owner)
+        return keys[0] if len(keys) == 1 else f"(select key from {self._seed(keys)})"
+
+    def _term_keys(self, visibility: Any, owner: Any) -> list[str]:
+        hidden, everybody = self.add(self.query.os_hidden, "boolean"), "''"
+        scope = f"{self.add(visibility)}, {hidden}, {everybody if owner is None else self.add(owner)}"
+        return [f"image_term({scope}, {self.add(name)}, {self.add(value)})" for name, value in self.terms]
+
+    def _seed(self, keys: Sequence[str]) -> str:
+        """Choose the term that fewest images have, and tell its `reach`; give the name of that table.
 
         The reach is how old the last of a few images with the term is, from where the page starts: the farther, the
         fewer have the term. It is null where there are not so many.
         """
-        hidden, everybody = self.add(self.query.os_hidden, "boolean"), "''"
-        scope = f"{self.add(visibility)}, {hidden}, {everybody if owner is None else self.add(owner)}"
-        keys = ", ".join(f"(image_term({scope}, {self.add(name)}, {self.add(value)}))" for name, value in self.terms)
-        seed = f"seed{len(self.tables)}"
         nearest = self.query.sort[0].direction
         farthest = "asc" if nearest == "desc" else "desc"
-        reach = "null::timestamptz" if self.by_age and len(self.terms) == 1 else self._reach(nearest)
+        seed = f"seed{len(self.tables)}"
         self.tables.append(f"""{seed} as materialized (
-            select key, {reach} as reach
-            from (values {keys}) as term (key)
+            select key, {self._reach(nearest)} as reach
+            from (values {", ".join(f"({key})" for key in keys)}) as term (key)
             order by reach {farthest} nulls first
             limit 1
         )""")
@@ -265,7 +278,7 @@ order by {order}
             where.append(f"members.image_id = any ({self.add(self.ids, 'text[]')})")
         elif self.terms:
             where.append(f"""(
-                select true from image_terms where key = (select key from {self._seed("shared", None)})
+                select true from image_terms where key = {self._rarest("shared", None)}
                 and created_at = members.image_created_at and image_id = members.image_id
             )""")
         for status in MEMBER_STATUSES if query.member_status == "all" else (query.member_status,):
