@@ -1,11 +1,12 @@
-"""Showing one image: read in the request that asks, judged for its caller, and said in words that may be remembered."""
+"""Showing images: read in the request that asks, judged for its caller, and said in words that may be remembered."""
 
-from collections import OrderedDict
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from drivers.protocol import ImageStore
+from drivers.recall import Recall
 from drivers.records import Image, View
 from service.caller import Caller
 from service.conditional import etag
@@ -13,7 +14,7 @@ from service.data.stores import Stores
 from service.fields import offers_locations, shown_fields
 from service.policy.gates import require
 from service.rules import Rules
-from service.wire import Shown, encode_image
+from service.wire import Links, Shown, encode_image, encode_page
 
 # Together at most 8 MiB: how many images are remembered in words, and how long these may be.
 REMEMBERED = 2000
@@ -32,7 +33,7 @@ class Phrasebook:
     """Says images, and remembers how. The same words are used again only for a record that is equal in every field."""
 
     def __init__(self) -> None:
-        self._said: OrderedDict[tuple[str, Shown], Said] = OrderedDict()
+        self._said: Recall[tuple[str, Shown], Said] = Recall(REMEMBERED)
 
     def say(self, image: Image, shown: Shown) -> Said:
         """Say an image as those see it to whom this is shown."""
@@ -40,15 +41,9 @@ class Phrasebook:
         said = self._said.get(key)
         if said is None or (said.image is not image and said.image != image):
             said = Said(image, encode_image(image, shown), etag(image, shown))
-            self._remember(key, said)
+            if len(said.body) <= LONGEST:
+                self._said.offer(key, said)
         return said
-
-    def _remember(self, key: tuple[str, Shown], said: Said) -> None:
-        self._said.pop(key, None)
-        if len(said.body) <= LONGEST:
-            self._said[key] = said
-        if len(self._said) > REMEMBERED:
-            self._said.popitem(last=False)
 
 
 class Showing:
@@ -66,6 +61,14 @@ class Showing:
         view = await self._store.get(image_id, caller.project_id, locations=self._with_locations)
         require(self._rules.policy, "get_image", caller, view)
         return self.say(caller, in_order(self._stores, view))
+
+    def say_page(self, caller: Caller, views: Iterable[View], links: Links, *, first: bool) -> bytes:
+        """Say a page of images as the caller may see them; first ones are asked for often enough to be remembered."""
+        ordered = (in_order(self._stores, view) for view in views)
+        shown = ((view.image, shown_fields(self._rules, caller, view)) for view in ordered)
+        if first:
+            return encode_page((self._phrasebook.say(*each).body for each in shown), links)
+        return encode_page((encode_image(*each) for each in shown), links)
 
     def say(self, caller: Caller, view: View) -> Said:
         """Say an image as the caller may see it, its locations as they are in order."""

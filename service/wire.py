@@ -133,10 +133,9 @@ def encode_image(image: Image, shown: Shown = NOTHING) -> bytes:
     return _merged(ENCODER.encode(body), image.properties, shown.hidden)
 
 
-def encode_images(images: Iterable[tuple[Image, Shown]], links: Links) -> bytes:
-    """Say a page of images as JSON, an ImagesBody: the images as they are shown alone, then the links."""
-    bodies = b",".join(encode_image(image, shown) for image, shown in images)
-    return b'{"images":[' + bodies + b"]," + ENCODER.encode(links)[1:]
+def encode_page(bodies: Iterable[bytes], links: Links) -> bytes:
+    """Say a page of images as JSON, an ImagesBody: the images in the words in which they are shown, then the links."""
+    return b'{"images":[' + b",".join(bodies) + b"]," + ENCODER.encode(links)[1:]
 
 
 def _stores(locations: tuple[Location, ...]) -> str | UnsetType:

@@ -28,6 +28,18 @@ async def test_each_image_is_said_as_when_it_is_shown_alone(client: Client, stor
     assert len(page["images"]) == 2
 
 
+async def test_an_image_that_changes_is_never_listed_as_it_was(client: Client, store: ImageStore) -> None:
+    kept, newest = image(numbered(1)), image(numbered(2), created_at=LATER)
+    for each in (kept, newest):
+        await store.add(each)
+    for number in range(4):
+        kept = await store.save(replace(kept, name=f"name-{number}"))
+        for _ in range(2):
+            assert [each["name"] for each in (await listed(client))["images"]] == [newest.name, kept.name]
+        behind = (await listed(client, f"?marker={newest.id}"))["images"]
+        assert [each["name"] for each in behind] == [kept.name]
+
+
 async def test_text_is_sent_as_utf8_and_not_escaped(client: Client, store: ImageStore) -> None:
     await store.add(image(name="é☃"))
     response = await client.get("/v2/images", headers=by("ann"))

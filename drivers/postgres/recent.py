@@ -1,11 +1,11 @@
 """Images as they were last read, so that a read carries only what has changed since; never an answer by themselves."""
 
-from collections import OrderedDict
 from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 
+from drivers.recall import Recall
 from drivers.records import Image
 
 # Together at most 8 MiB: how many images are kept, and how long each may be as JSON.
@@ -38,10 +38,10 @@ class Known(NamedTuple):
 
 
 class RecentImages:
-    """The images that were read last, each with and without its locations; of either only the last that was read."""
+    """The images that are read again and again, with and without their locations; of either as it was read last."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, bool], Known] = OrderedDict()
+        self._known: Recall[tuple[str, bool], Known] = Recall(KEPT)
 
     def __len__(self) -> int:
         return len(self._known)
@@ -51,10 +51,6 @@ class RecentImages:
         return self._known.get((image_id, locations))
 
     def keep(self, known: Known, *, locations: bool) -> None:
-        """Remember an image, unless it is long; of too many, forget the one that was read whole the longest ago."""
-        key = known.image.id, locations
-        self._known.pop(key, None)
+        """Remember an image that is read again, unless it is long."""
         if len(msgspec.json.encode(known.image)) <= LONGEST:
-            self._known[key] = known
-        if len(self._known) > KEPT:
-            self._known.popitem(last=False)
+            self._known.offer((known.image.id, locations), known)

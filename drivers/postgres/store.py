@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -33,6 +34,9 @@ from drivers.postgres.tasks import PostgresTasks, add_or_save_task
 from drivers.query import ImageQuery
 from drivers.records import Image, Member, MemberStatus, View
 from drivers.usage import UNLIMITED, Limits, Usage, check_limits, usage_changes, usage_of
+
+# First pages of which the statement is remembered, because they are asked for again and again.
+REMEMBERED = 200
 
 
 class Ask(NamedTuple):
@@ -80,6 +84,7 @@ class PostgresStore(PostgresClaims, PostgresTasks):
         super().__init__(pool, options)
         self._reads = Coalescer(self._read)
         self._recent = RecentImages()
+        self._first_page = lru_cache(REMEMBERED)(page_statement)
         self.metadefs = PostgresMetadefs(self._connection)
 
     async def check(self) -> None:
@@ -116,7 +121,8 @@ class PostgresStore(PostgresClaims, PostgresTasks):
         """See ImageStore.list_images."""
         if query.marker is not None and not IMAGE_ID.fullmatch(query.marker):
             raise UnknownMarker(query.marker)
-        text, values = page_statement(replace(query, project_id=_member_id(query.project_id)))
+        write = self._first_page if query.marker is None else page_statement
+        text, values = write(replace(query, project_id=_member_id(query.project_id)))
         async with self._connection() as connection:
             found = await connection.fetch(text, *values)
         if query.marker is not None and not found[0]["marked"]:

@@ -16,7 +16,6 @@ from service.conditional import is_cached
 from service.creation import check_body, complete_image, wished_image
 from service.data.removal import garbage_of
 from service.editing import Editor
-from service.fields import shown_fields
 from service.handlers.access import (
     change_image,
     check_current,
@@ -33,8 +32,7 @@ from service.policy.gates import may, require, require_collection, require_visib
 from service.policy.targets import own_images
 from service.query import read_query
 from service.refusals import Forbidden
-from service.showing import in_order
-from service.wire import Links, encode_images
+from service.wire import Links
 
 
 async def create(request: web.Request) -> web.Response:
@@ -73,9 +71,7 @@ async def index(request: web.Request) -> web.Response:
     )
     last = views[-1].image.id if views and len(views) == query.limit else None
     links = Links(first=first_link(pairs), next=next_link(pairs, last) if last else UNSET)
-    ordered = (in_order(request.app[TOOLS].stores, view) for view in views)
-    shown = ((view.image, shown_fields(rules, caller, view)) for view in ordered)
-    return JsonAnswer(encode_images(shown, links))
+    return JsonAnswer(request.app[SHOWING].say_page(caller, views, links, first=query.marker is None))
 
 
 async def show(request: web.Request) -> web.Response:
