@@ -19,6 +19,7 @@ from service.addressing import accepted_minors
 from service.auth import Authenticate, authenticator
 from service.cache.cache import open_cache
 from service.cache.upkeep import keep_bounded, keep_fetching
+from service.convert.converter import open_converter
 from service.data.stores import Stores
 from service.data.tools import make_tools
 from service.dispatch import PromptRoutes
@@ -77,7 +78,8 @@ def make_app(
     # The ids of requests are no secret, and `random` may be a system call; a generator of their own says nothing of it.
     app[keys.NEW_REQUEST_ID] = request_id_source(Random(random.getrandbits(128)))  # noqa: S311
     app[keys.DRAINING] = asyncio.Event()
-    app[keys.TOOLS] = make_tools(settings, store, stores, limits, clock, new_id, open_cache(settings, store))
+    cache, converter = open_cache(settings, store), open_converter(settings)
+    app[keys.TOOLS] = make_tools(settings, store, stores, limits, clock, new_id, cache, converter)
     app.cleanup_ctx.append(background)
     schemas = all_schemas(settings, read_operator_schema(settings.image_schema_file))
     app[keys.IMAGE_SCHEMA] = ImageSchema(schemas["image"])

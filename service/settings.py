@@ -131,8 +131,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...], Meta(description="With `glance-download`: how names begin of properties that are copied.")
     ] = ("hw_", "trait:", "os_distro", "os_secure_boot", "os_type")
     image_import_plugins: Annotated[
-        tuple[Literal["no_op", "inject_image_metadata", "image_decompression"], ...],
-        Meta(description="What imports do besides, but for copies: unfold compressed data, put properties on images."),
+        tuple[Literal["no_op", "inject_image_metadata", "image_decompression", "image_conversion"], ...],
+        Meta(description="What imports do besides, but for copies: unfold or convert data, put properties on images."),
     ] = ()
     inject_metadata_properties: Annotated[
         tuple[str, ...], Meta(description="With `inject_image_metadata`: properties as `name:value`.")
@@ -140,6 +140,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     inject_ignore_user_roles: Annotated[
         tuple[str, ...], Meta(description="Roles of which one spares its holder's images these properties.")
     ] = ("admin",)
+    conversion_output_format: Annotated[
+        Literal["raw", "qcow2", "vmdk"], Meta(description="With `image_conversion`: the `disk_format` to convert to.")
+    ] = "raw"
+    conversion_dir: Annotated[
+        str | None, Meta(description="A local folder for data that is converted; else that of temporary files.")
+    ] = None
+    conversion_seconds: Annotated[
+        Seconds, Meta(description="Seconds one conversion may take, of the clock as of the processors.")
+    ] = 3600.0
     import_workers: Annotated[Count, Meta(description="Most imports that one process works on at a time.")] = 4
     task_time_to_live: Annotated[Count, Meta(description="Hours for which a task that has ended is remembered.")] = 48
     fetch_allowed_networks: Annotated[

@@ -1,22 +1,27 @@
 """Imports whose process stops or dies: another one goes on within seconds, from the beginning or from where it was."""
 
 import asyncio
+import gzip
+import hashlib
 import os
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import ClientSession
+from msgspec.structs import replace
 
 from drivers.claims import Effects
 from drivers.tasks import Task
 from service.keys import TOOLS
 from service.settings import Secret
 from service.work.marks import marked
-from tests.conftest import Client, Connect
-from tests.imports import LOOPBACK, METHODS, half, outcome, settled, started
+from tests.conftest import TWO_STORES, Client, Connect
+from tests.imports import DIRECT, LOOPBACK, METHODS, half, lists, outcome, settled, staged, started
 from tests.processes import serving
-from tests.transfers import DATA, created, status_of, until
+from tests.transfers import DATA, created, objects, status_of, until
 from tests.web_server import answer, scripted
 
 HEADERS = {"X-Auth-Token": "token-of-ann"}
@@ -75,6 +80,53 @@ async def test_a_download_by_a_token_is_not_taken_over_and_says_so(connect: Conn
     tools.work.set()
     assert (await settled(client, path))["status"] == "queued"
     assert "token" in (await outcome(client, path))[1]
+
+
+@pytest.mark.parametrize("active", [False, True], ids=["for all stores", "for any"])
+async def test_what_plugins_made_of_the_data_is_made_again_unless_it_is_in_use(connect: Connect, active: bool) -> None:
+    client = await connect(stores=TWO_STORES, image_import_plugins=("image_decompression",))
+    path = await staged(client, gzip.compress(DATA))
+    assert client.app is not None
+    tools = client.app[TOOLS]
+    image_id = path.rpartition("/")[2]
+    before = await tools.records.get(image_id, None, locations=True)
+    # As a process leaves it that dies when the first of two stores has the data.
+    fast = tools.stores.get("fast")
+    assert fast is not None
+    url = fast.blobs.locate(f"{image_id}.1")
+    await fast.blobs.write(url, pieces(DATA), size=len(DATA))
+    half_done = replace(
+        marked(before.image, importing=["slow"], lock="t"),
+        status="active" if active else "importing",
+        locations=(fast.location(url),),
+        size=len(DATA),
+        checksum=hashlib.md5(DATA).hexdigest(),
+        os_hash_algo="sha512",
+        os_hash_value=hashlib.sha512(DATA).hexdigest(),
+    )
+    now = tools.clock()
+    task = Task(
+        id="t",
+        type="api_image_import",
+        owner="p1",
+        created_at=now,
+        updated_at=now,
+        image_id=image_id,
+        input={"import_req": {"method": DIRECT, "all_stores_must_succeed": not active}, "backend": ["fast", "slow"]},
+    )
+    await tools.records.save(half_done, effects=Effects(task=task))
+    tools.work.set()
+    image = await settled(client, path)
+    assert (image["status"], image["stores"], lists(image)) == ("active", "fast,slow", ("", ""))
+    assert await outcome(client, path) == ("success", "Copied 1 MiB")
+    assert await objects(client) == [DATA, DATA]
+    view = await tools.records.get(image_id, None, locations=True)
+    assert (url in {each.url for each in view.image.locations}) == active
+
+
+async def pieces(data: bytes) -> AsyncIterator[bytes]:
+    """Give data as stores take it."""
+    yield data
 
 
 async def test_a_killed_process_loses_no_import(database: str, tmp_path: Path, tokens_file: str) -> None:

@@ -75,8 +75,32 @@ def judge(found: Iterable[FileInspector], image: Image, size: int, settings: Set
 
     Raises UnsupportedContent for data that is unsafe whatever it claims to be, or is not what the image claims.
     """
-    formats = {each.NAME: each for each in found}
     claimed = image.disk_format
+    name, inspector = _recognised(found, claimed, settings)
+    if settings.require_image_format_match:
+        _require_match(name, claimed)
+    if claimed == "raw":
+        return size or None
+    return disk_size(inspector, size) if inspector is not None and name == claimed else None
+
+
+def require_exactly(found: Iterable[FileInspector], image: Image, settings: Settings) -> str:
+    """Give the format of data that is what the image claims, and nothing more: no other format in a raw disk.
+
+    A partition table is a raw disk. Raises UnsupportedContent for all other data, as `judge` does.
+    """
+    name, _ = _recognised(found, image.disk_format, settings)
+    name = "raw" if name == "gpt" else name
+    if name != ("raw" if image.disk_format == "gpt" else image.disk_format):
+        raise _mismatch(name, image.disk_format)
+    return name
+
+
+def _recognised(
+    found: Iterable[FileInspector], claimed: str | None, settings: Settings
+) -> tuple[str, FileInspector | None]:
+    """Give the one format that data is, if it is safe to use. Raises UnsupportedContent."""
+    formats = {each.NAME: each for each in found}
     if claimed == "iso" and formats.keys() == {"iso", "gpt"}:
         formats.pop("gpt")  # an iso that also boots from a disk
     if len(formats) > 1:
@@ -84,11 +108,7 @@ def judge(found: Iterable[FileInspector], image: Image, size: int, settings: Set
     name, inspector = next(iter(formats.items()), ("raw", None))
     if inspector is not None:
         _require_safe(inspector, settings)
-    if settings.require_image_format_match:
-        _require_match(name, claimed)
-    if claimed == "raw":
-        return size or None
-    return _virtual_size(inspector, size) if inspector is not None and name == claimed else None
+    return name, inspector
 
 
 def _require_safe(inspector: FileInspector, settings: Settings) -> None:
@@ -105,7 +125,8 @@ def _require_safe(inspector: FileInspector, settings: Settings) -> None:
         raise _unsafe(f"it is no sound {inspector.NAME} ({type(error).__name__})") from None
 
 
-def _virtual_size(inspector: FileInspector, size: int) -> int:
+def disk_size(inspector: FileInspector, size: int) -> int:
+    """Give the size of the disk in data of some size. Raises UnsupportedContent."""
     try:
         virtual_size = inspector.virtual_size
     except Exception as error:  # noqa: BLE001 - as above
@@ -127,4 +148,8 @@ def _require_match(name: str, claimed: str | None) -> None:
         return
     if name == "raw" and claimed not in KNOWN:
         return  # nothing is recognised, and nothing could be
-    raise UnsupportedContent(f"Image disk_format {claimed} does not match stream data {name}.")
+    raise _mismatch(name, claimed)
+
+
+def _mismatch(name: str, claimed: str | None) -> UnsupportedContent:
+    return UnsupportedContent(f"Image disk_format {claimed} does not match stream data {name}.")

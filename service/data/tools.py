@@ -16,6 +16,7 @@ from drivers.records import Image, View
 from drivers.tasks import Task
 from drivers.usage import UNLIMITED, Limits
 from service.cache.cache import Cache
+from service.convert.converter import Converter
 from service.data.stores import Stores
 from service.limits.protocol import LimitSource
 from service.metrics import Metrics, make_metrics
@@ -40,7 +41,7 @@ class Handed(NamedTuple):
 class Tools(NamedTuple):
     """Records, stores and their rules; `sweep` and `work` wake those who remove garbage and take up tasks.
 
-    `handed` are tasks that only this process can do. `cache` is None where the settings name none.
+    `handed` are tasks that only this process can do. `cache` and `converter` are None where the settings ask for none.
     """
 
     settings: Settings
@@ -55,6 +56,7 @@ class Tools(NamedTuple):
     work: asyncio.Event
     handed: "deque[Handed]"
     cache: Cache | None
+    converter: Converter | None
 
     @property
     def lease(self) -> timedelta:
@@ -92,6 +94,7 @@ def make_tools(
     clock: Callable[[], datetime],
     new_id: Callable[[], str],
     cache: Cache | None = None,
+    converter: Converter | None = None,
 ) -> Tools:
     """Put the tools together; whoever passes the parts in closes them."""
     return Tools(
@@ -108,4 +111,5 @@ def make_tools(
         work=asyncio.Event(),
         handed=deque(),
         cache=cache,
+        converter=converter,
     )

@@ -1,7 +1,7 @@
 """Imports: the data of an image from elsewhere into its stores (reference section 2.3.2)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 
 from msgspec.structs import replace
@@ -11,22 +11,32 @@ from drivers.claims import Effects
 from drivers.errors import LeaseLost, QuotaExceeded, StoreError
 from drivers.records import Image, View
 from drivers.tasks import Task
-from drivers.usage import IMPORTING
+from drivers.usage import IMPORTING, UNLIMITED, Limits
+from service.convert.scratch import ScratchFailed
 from service.data.blocks import bounded
 from service.data.filling import emptied, filled, virtual_size_of
+from service.data.formats import require_exactly
 from service.data.intake import Intake, give_up_claim
 from service.data.measure import Measured
 from service.data.removal import garbage_of
 from service.data.stores import UNNAMED, DataStore
 from service.data.tools import Remote, Tools
 from service.data.uris import opened_fetcher
-from service.refusals import Refusal
+from service.refusals import Refusal, UnsupportedContent
 from service.revising import revise
 from service.work.marks import LOCK, marked, stores_in, unlocked
 from service.work.plan import METHODS, Plan, expected_hash, plan_of
 from service.work.remote import read_remote, without_copied
 from service.work.runner import Progress, TaskFailed, ended, settle
-from service.work.sources import CheckedSource, ObjectSource, Source, SourceFailed, UnpackedSource, UrlSource
+from service.work.sources import (
+    CheckedSource,
+    ObjectSource,
+    ScratchSource,
+    Source,
+    SourceFailed,
+    UnpackedSource,
+    UrlSource,
+)
 
 
 async def run_import(tools: Tools, task: Task, progress: Progress, remote: Remote | None) -> None:
@@ -66,6 +76,8 @@ class _Import:
         self._image_id = task.image_id or ""
         # The image as it was before another service's record was copied to it.
         self._before: Image | None = None
+        # The formats of an image whose data was converted: until it is used, its record tells what its owner said.
+        self._formats: Mapping[str, str] = {}
         # The store that could not be written to, if one could not, and what each such store's matter was.
         self._failing: str | None = None
         self._reasons: list[str] = []
@@ -74,7 +86,7 @@ class _Import:
         image = await self._begin()
         async with AsyncExitStack() as stack:
             image, source = await self._source(stack, image)
-            source = self._unpacked(source, image)
+            image, source = await self._converted(stack, image, self._unpacked(source, image))
             for store_id in self._plan.stores:
                 if store_id not in self._held_by(image):
                     image, source = await self._into(image, store_id, source)
@@ -90,20 +102,22 @@ class _Import:
             self._require_lock(now)
             if now.status not in {method.needs, "importing", "active"}:
                 raise TaskFailed(f"The image is {now.status}, and cannot be imported.")
+            if now.locations and self._changes(now):
+                # What an earlier attempt made of the data, another one may not make again: all stores get the same.
+                now = emptied(now)
             targets = set(self._plan.stores) - self._held_by(now)
             status = now.status if self._plan.copies or now.status == "active" else "importing"
             return marked(replace(now, status=status), importing=targets)
 
         current = (await self._tools.records.get(self._image_id, None)).image
-        limits = await self._tools.limits_of(current)
-        return await self._tools.revise(self._image_id, decide, limits=limits, effects=Effects(dropped=left))
+        return await self._save(decide, left, limits=await self._tools.limits_of(current))
 
     async def _source(self, stack: AsyncExitStack, image: Image) -> tuple[Image, Source]:
         """Find the data; give the image as it is then, which another service may have a say in."""
+        if self._plan.copies or image.status == "active":
+            return image, self._located(image)
         if self._plan.method == "glance-direct":
             return image, await self._staged(image)
-        if self._plan.copies:
-            return image, self._located(image)
         fetcher = await stack.enter_async_context(opened_fetcher(self._tools.settings))
         if self._plan.method == "web-download":
             return image, self._checked(UrlSource(fetcher, self._plan.options["uri"]))
@@ -131,11 +145,31 @@ class _Import:
         return await self._tools.revise(self._image_id, decide), found.source
 
     def _unpacked(self, source: Source, image: Image) -> Source:
-        return UnpackedSource(source, self._tools.threads) if self._unpacks(image) and not image.locations else source
+        return UnpackedSource(source, self._tools.threads) if self._unpacks(image) else source
 
     def _unpacks(self, image: Image) -> bool:
         wanted = "image_decompression" in self._tools.settings.image_import_plugins
-        return wanted and not self._plan.copies and image.container_format != "compressed"
+        return wanted and image.container_format != "compressed" and self._fills(image)
+
+    async def _converted(self, stack: AsyncExitStack, image: Image, source: Source) -> tuple[Image, Source]:
+        """Convert the data where that is wanted; give the image as it is to be, and where to read the data."""
+        tools = self._tools
+        if tools.converter is None or not self._fills(image):
+            return image, source
+        self._progress.converting()
+        try:
+            converted = await tools.converter.convert(source.read(), image, tools.threads, stack)
+        except ScratchFailed as failure:
+            raise SourceFailed(str(failure)) from None
+        self._formats = converted.formats
+        return replace(image, **self._formats), ScratchSource(converted.data)
+
+    def _changes(self, image: Image) -> bool:
+        return self._unpacks(image) or (self._tools.converter is not None and self._fills(image))
+
+    def _fills(self, image: Image) -> bool:
+        """Tell whether the image gets its data by this import: plugins have no say in what others may be reading."""
+        return not self._plan.copies and image.status != "active"
 
     async def _staged(self, image: Image) -> Source:
         for claim in await self._tools.records.claims(image.id):
@@ -175,7 +209,7 @@ class _Import:
         await tools.records.add_claim(intake.claim, lease=tools.lease, limits=limits)
         try:
             measured = await self._taken(intake, image, source)
-            virtual_size = image.virtual_size if image.checksum else virtual_size_of(measured, image, tools.settings)
+            virtual_size = image.virtual_size if image.checksum else self._judged(measured, image)
             location = target.location(intake.claim.url)
 
             def decide(now: Image) -> Image:
@@ -204,6 +238,17 @@ class _Import:
         _require_same(measured, image)
         return measured
 
+    def _judged(self, measured: Measured, image: Image) -> int | None:
+        """Give the virtual size of data that was inspected. Raises UnsupportedContent, SourceFailed."""
+        settings = self._tools.settings
+        if self._formats and measured.formats is not None:
+            try:
+                require_exactly(measured.formats, image, settings)
+            except UnsupportedContent as refusal:
+                # What is hidden in a disk shows only when it has been converted, and is no store's fault.
+                raise SourceFailed(f"The converted data is refused: {refusal}") from None
+        return virtual_size_of(measured, image, settings)
+
     def _target(self, store_id: str) -> DataStore:
         store = self._tools.stores.get(store_id)
         if store is None:
@@ -213,7 +258,7 @@ class _Import:
     def _activated(self, image: Image) -> Image:
         """Let the image be used: after the last store, or after the first where the others may fail."""
         ready = not (self._plan.all_must_succeed and stores_in(image, IMPORTING))
-        return replace(image, status="active") if ready and image.status == "importing" else image
+        return replace(image, status="active", **self._formats) if ready and image.status == "importing" else image
 
     async def _counted(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         size = 0
@@ -261,13 +306,24 @@ class _Import:
             image = without_copied(image, self._before)
         # A plugin's failure sends Glance's images back to the queue by any method.
         stays = METHODS[self._plan.method].failed == "importing" and self._plan.all_must_succeed
-        stays = stays and not (requeues or self._unpacks(image))
+        stays = stays and not (requeues or self._changes(image))
         return replace(emptied(image), status="importing") if stays else emptied(image)
 
     async def _end(self, decide: Callable[[Image], Image], task: Task) -> None:
         """Save the image and the ended task together; what was staged, half written or taken off is garbage."""
+        dropped = tuple(claim.id for claim in await self._tools.records.claims(self._image_id))
+        await self._save(decide, dropped, task)
+        self._tools.sweep.set()
+
+    async def _save(
+        self,
+        decide: Callable[[Image], Image],
+        dropped: tuple[str, ...],
+        task: Task | None = None,
+        limits: Limits = UNLIMITED,
+    ) -> Image:
+        """Save the image, and drop claims; what it has no longer is garbage."""
         tools = self._tools
-        dropped = tuple(claim.id for claim in await tools.records.claims(self._image_id))
 
         async def read() -> View:
             return await tools.records.get(self._image_id, None, locations=True)
@@ -276,10 +332,9 @@ class _Import:
             kept = {each.url for each in image.locations}
             gone = garbage_of(tools, image, [each for each in before.image.locations if each.url not in kept])
             effects = Effects(added=gone, dropped=dropped, task=task)
-            return await tools.records.save(replace(image, updated_at=tools.clock()), effects=effects)
+            return await tools.records.save(replace(image, updated_at=tools.clock()), limits=limits, effects=effects)
 
-        await revise(read, lambda view: decide(view.image), save)
-        tools.sweep.set()
+        return (await revise(read, lambda view: decide(view.image), save)).image
 
     def _fetches(self) -> bool:
         return self._plan.method in {"web-download", "glance-download"}

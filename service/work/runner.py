@@ -33,6 +33,10 @@ class Progress:
         """Tell how many bytes have been copied."""
         self.message = f"Copied {size >> 20} MiB"
 
+    def converting(self) -> None:
+        """Tell that the data is made ready, which takes a while."""
+        self.message = "Converting"
+
 
 class TaskFailed(Exception):
     """A task cannot succeed; the text is for the owner of its image. The image has been put right already."""

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from drivers.blobs.fetch import Fetcher
 from drivers.errors import FetchRefused, StoreError
+from service.convert.scratch import Scratch, ScratchFailed
 from service.data.blocks import gathered
 from service.data.decompress import decompressed
 from service.data.stores import DataStore
@@ -55,6 +56,20 @@ class UnpackedSource(NamedTuple):
         """See Source.read. Raises UnsupportedContent for what cannot be unfolded."""
         async for block in decompressed(self.source.read(), self.executor):
             yield block
+
+
+class ScratchSource(NamedTuple):
+    """A file of this process."""
+
+    scratch: Scratch
+
+    async def read(self) -> AsyncIterator[bytes]:
+        """See Source.read."""
+        try:
+            async for block in self.scratch.read():
+                yield block
+        except ScratchFailed as failure:
+            raise SourceFailed(str(failure)) from None
 
 
 class CheckedSource(NamedTuple):

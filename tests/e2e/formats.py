@@ -1,8 +1,6 @@
 """Small images of every format, sound and unsafe ones, and the list of them that Tempest reads."""
 
-import os
 import random
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import NamedTuple
 
 import yaml
 
-INSTALL = "apt-get update && apt-get install -y --no-install-recommends qemu-utils"
+from tests.qemu import qemu_img
 
 
 class Format(NamedTuple):
@@ -57,12 +55,3 @@ def _entries() -> Iterator[dict[str, object]]:
     yield {"name": "raw", "format": "raw", "filename": "raw", "usable": True}
     for each in FORMATS:
         yield {"name": each.name, "format": each.format, "filename": each.name, "usable": each.usable}
-
-
-def qemu_img() -> str | None:
-    """Find `qemu-img`, or install it where that is possible."""
-    found = shutil.which("qemu-img")
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(["sh", "-c", INSTALL], env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"}, check=False)
-        found = shutil.which("qemu-img")
-    return found
