@@ -67,6 +67,14 @@ show_multiple_locations = true
 image_cache_dir = {folder}/{name}/cache
 image_cache_driver = centralized_db
 """
+# Choices that are none of the defaults.
+OTHERWISE = """
+do_secure_hash = false
+[image_format]
+require_image_format_match = false
+[image_import_opts]
+image_import_plugins = [image_conversion]
+"""
 # As deployments have it, down to the header: uWSGI breaks chunked uploads on connections that are kept.
 UWSGI = (
     "--http-auto-chunked --http-chunked-input --http-raw-body --chunked-input-limit 67108864 --socket-timeout 30 "
@@ -118,11 +126,17 @@ def memcached() -> str:
 
 
 @contextmanager
-def running_glance(site: Site, name: str = "glance", *, everything: bool = False, workers: int = 2) -> Iterator[Glance]:
-    """Run one instance on a free port, with two file stores; `everything` turns on what it may be asked besides."""
+def running_glance(
+    site: Site, name: str = "glance", *, everything: bool = False, otherwise: bool = False, workers: int = 2
+) -> Iterator[Glance]:
+    """Run one instance on a free port, with two file stores.
+
+    `everything` turns on what it may be asked besides, `otherwise` what leaves no room for something else.
+    """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    extra = {"extra": EVERYTHING, "flavor": "keystone+cachemanagement"} if everything else {}
+    more = EVERYTHING + (OTHERWISE if otherwise else "")
+    extra = {"extra": more, "flavor": "keystone+cachemanagement"} if everything else {}
     folder = _configure(site, name, url, extra)
     uwsgi = installed(LOCK).with_name("uwsgi")
     arguments = ["--http", f"127.0.0.1:{port}", "--add-header", "Connection: close", *UWSGI.split()]

@@ -1,8 +1,9 @@
 """A Keystone, a catalog, an image service and a web server, once for the whole run."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from random import Random
 
@@ -12,9 +13,16 @@ from tests.databases import new_database
 from tests.e2e.compatibility import HERE, Found
 from tests.e2e.services import Served, glance, vitrine
 from tests.e2e.stories.telling import Cloud
+from tests.e2e.tempest_run import OTHERWISE_TYPE
 from tests.environments import installed
 from tests.file_server import serving_files
 from tests.keystone import REGION, Keystone, running_keystone
+from tests.qemu import needed_qemu_img
+
+
+def start() -> Callable[..., AbstractContextManager[Served]]:
+    """Choose the service that is put to the test."""
+    return {"vitrine": vitrine, "glance": glance}[os.environ.get("TEST_E2E_SERVICE", "vitrine")]
 
 
 @pytest.fixture(scope="session")
@@ -28,10 +36,18 @@ def keystone(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def served(postgres_server: str, keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Give the service under test, in the catalog: Vitrine, or, to try the suite, what `TEST_E2E_SERVICE` names."""
-    start = {"vitrine": vitrine, "glance": glance}[os.environ.get("TEST_E2E_SERVICE", "vitrine")]
-    with start(postgres_server, keystone, tmp_path_factory.mktemp("images")) as served:
+    with start()(postgres_server, keystone, tmp_path_factory.mktemp("images")) as served:
         keystone.register("image", "glance", served.url)
         keystone.register("image_remote", "glance-alternate", served.alternate_url)
+        yield served
+
+
+@pytest.fixture(scope="session")
+def otherwise(postgres_server: str, keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Give one that is set up otherwise, beside it in the catalog; it needs qemu-img."""
+    needed_qemu_img()
+    with start()(postgres_server, keystone, tmp_path_factory.mktemp("images"), otherwise=True) as served:
+        keystone.register(OTHERWISE_TYPE, "glance-otherwise", served.url)
         yield served
 
 

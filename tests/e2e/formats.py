@@ -36,17 +36,19 @@ FORMATS = (
 
 
 def write_formats(folder: Path) -> Path | None:
-    """Make the images in a folder; give the list's path, or None where there is no `qemu-img`."""
+    """Make the images in a folder, unless they are there; give the list's path, None where there is no `qemu-img`."""
     program = qemu_img()
     if program is None:
         return None
+    manifest = folder / "manifest.yaml"
+    if manifest.exists():
+        return manifest
     folder.mkdir()
     (folder / "raw").write_bytes(random.Random(2).randbytes(4 * 2**20))
     for each in FORMATS:
         subprocess.run(
             [program, *each.arguments.format(each.name).split()], cwd=folder, check=True, capture_output=True
         )
-    manifest = folder / "manifest.yaml"
     manifest.write_text(yaml.safe_dump({"images": list(_entries())}))
     return manifest
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from drivers.postgres.migrations import migrate
@@ -17,6 +18,9 @@ from tests.processes import vitrine as command
 from tests.servers import free_port, running
 
 WORKERS = 2
+OTHERWISE: Mapping[str, str] = MappingProxyType(
+    {"IMAGE_IMPORT_PLUGINS": "image_conversion", "REQUIRE_IMAGE_FORMAT_MATCH": "false", "DO_SECURE_HASH": "false"}
+)
 
 
 class Served(NamedTuple):
@@ -28,8 +32,11 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def vitrine(server: str, keystone: Keystone, folder: Path) -> Iterator[Served]:
-    """Run Vitrine on a new database, as operators do, with all of the API that settings can turn on."""
+def vitrine(server: str, keystone: Keystone, folder: Path, *, otherwise: bool = False) -> Iterator[Served]:
+    """Run Vitrine on a new database, as operators do, with all of the API that settings can turn on.
+
+    Some settings are a choice between one thing and another: `otherwise` chooses the one that is not the default.
+    """
     with new_database(server) as database:
         asyncio.run(migrate(database))
         load = command("metadefs", "load", str(standard_catalogue()), env=environment(store=database))
@@ -55,6 +62,7 @@ def vitrine(server: str, keystone: Keystone, folder: Path) -> Iterator[Served]:
             # What is imported lies on this machine here, at ports that are not known beforehand.
             "FETCH_ALLOWED_NETWORKS": "127.0.0.0/8",
             "ALLOWED_PORTS": "1-65535",
+            **(OTHERWISE if otherwise else {}),
         }
         # Each node has a cache of its own, which its workers share.
         first, second = ({**settings, "IMAGE_CACHE_DIR": f"{folder}/cache-{number}"} for number in (1, 2))
@@ -76,12 +84,12 @@ def instance(log: Path, settings: dict[str, str]) -> Iterator[tuple[str, int]]:
 
 
 @contextmanager
-def glance(server: str, keystone: Keystone, folder: Path) -> Iterator[Served]:
+def glance(server: str, keystone: Keystone, folder: Path, *, otherwise: bool = False) -> Iterator[Served]:
     """Run Glance, likewise."""
     with (
         new_database(server) as database,
         glance_site(folder, database, keystone) as site,
-        running_glance(site, everything=True, workers=WORKERS) as first,
-        running_glance(site, "alternate", everything=True, workers=1) as second,
+        running_glance(site, everything=True, otherwise=otherwise, workers=WORKERS) as first,
+        running_glance(site, "alternate", everything=True, otherwise=otherwise, workers=1) as second,
     ):
         yield Served("glance", first.url, second.url)

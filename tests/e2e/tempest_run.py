@@ -12,6 +12,8 @@ from tests.e2e.formats import write_formats
 from tests.keystone import REGION, Keystone
 
 EXPECTED = Path(__file__).with_name("tempest.txt")
+# The type in the catalog of a service that can do what others need not.
+OTHERWISE_TYPE = "image_otherwise"
 # All of the image service's own; booting servers and attaching volumes is for those who run these services.
 TESTS = r"^(tempest\.api\.image\.v2|glance_tempest_plugin)\."
 OTHERS = "test_compute_|test_images_dependency|test_convert_|volume"
@@ -59,6 +61,23 @@ ABILITIES: Mapping[str, Mapping[str, str]] = MappingProxyType(
 )
 
 
+class Setup(NamedTuple):
+    """One way to set the service up: its type in the catalog, the tests to run, and how its abilities differ."""
+
+    catalog_type: str
+    tests: str
+    abilities: Mapping[str, str]
+
+
+USUAL = Setup("image", TESTS, {})
+# The tests that the usual set-up lets Tempest skip.
+OTHERWISE = Setup(
+    OTHERWISE_TYPE,
+    r"^tempest\.api\.image\.v2\.test_images(_formats\..*reject_formats_import|\.(ListUserImages|.*hash_false))",
+    {"image_conversion": "true", "image_format_enforcement": "false", "do_secure_hash": "false"},
+)
+
+
 class Outcome(NamedTuple):
     """What came of one test: `pass`, `fail` or `skip`, and why."""
 
@@ -66,14 +85,17 @@ class Outcome(NamedTuple):
     reason: str = ""
 
 
-def run_tempest(python: Path, folder: Path, keystone: Keystone, files: tuple[Path, str]) -> dict[str, Outcome]:
-    """Run all tests against the image service in the catalog; give what came of each, by its name.
+def run_tempest(
+    python: Path, folder: Path, keystone: Keystone, files: tuple[Path, str], setup: Setup = USUAL
+) -> dict[str, Outcome]:
+    """Run tests against the image service in the catalog; give what came of each, by its name.
 
     `python` is that of Tempest's environment.
     """
+    folder.mkdir()
     (folder / "sitecustomize.py").write_text(LOOPBACK)
     with (folder / "tempest.conf").open("w") as file:
-        configuration(folder, keystone, files).write(file)
+        configuration(folder, keystone, files, setup).write(file)
     packages = subprocess.run(
         [python, "-c", "import tempest; print(tempest.__path__[0])"], text=True, capture_output=True, check=True
     ).stdout.strip()
@@ -85,7 +107,7 @@ def run_tempest(python: Path, folder: Path, keystone: Keystone, files: tuple[Pat
         "--config-file",
         "tempest.conf",
         "--regex",
-        TESTS,
+        setup.tests,
         "--exclude-regex",
         OTHERS,
         "--concurrency",
@@ -104,7 +126,7 @@ def run_tempest(python: Path, folder: Path, keystone: Keystone, files: tuple[Pat
     return outcomes(python, folder / "results")
 
 
-def configuration(folder: Path, keystone: Keystone, files: tuple[Path, str]) -> ConfigParser:
+def configuration(folder: Path, keystone: Keystone, files: tuple[Path, str], setup: Setup) -> ConfigParser:
     """Say where everything is, and what the service under test can do."""
     web, url = files
     manifest = write_formats(web / "formats")
@@ -116,7 +138,13 @@ def configuration(folder: Path, keystone: Keystone, files: tuple[Path, str]) -> 
             "oslo_concurrency": {"lock_path": str(folder)},
             "auth": {"admin_password": keystone.password},
             "identity": {"uri_v3": f"{keystone.url}/v3", "region": REGION},
-            "image": {"region": REGION, "http_image": f"{url}/image.raw", "http_qcow2_image": f"{url}/formats/qcow2"},
+            "image": {
+                "region": REGION,
+                "catalog_type": setup.catalog_type,
+                "http_image": f"{url}/image.raw",
+                "http_qcow2_image": f"{url}/formats/qcow2",
+            },
+            "image-feature-enabled": setup.abilities,
         }
     )
     if manifest:
@@ -131,6 +159,12 @@ def outcomes(python: Path, results: Path) -> dict[str, Outcome]:
     command = [python, Path(__file__).with_name("outcomes.py"), results]
     lines = subprocess.run(command, text=True, capture_output=True, check=True).stdout.splitlines()
     return {name: Outcome(status, reason) for status, name, reason in (line.split("\t") for line in lines)}
+
+
+def together(usual: Mapping[str, Outcome], otherwise: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """Put the outcomes of both set-ups together; what only the other one lets run counts as it came out there."""
+    classes = {name.rpartition(".")[0] for name in otherwise}
+    return {name: outcome for name, outcome in usual.items() if name not in classes} | dict(otherwise)
 
 
 def expected() -> dict[str, Outcome]:
