@@ -13,7 +13,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work (reference section 2.10), times in UTC.
 
     `attempt` counts how often a process took it up; a process whose attempt is not the last may not touch it any more.
-    `expires_at` is when a task that has ended is forgotten. `input` and `result` are JSON objects.
+    `expires_at` is when a task that has ended is forgotten. `input`, `result` and `private` are JSON objects; whoever
+    works on the task may need the last, which is shown to nobody.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     expires_at: datetime | None = None
     attempt: int = 0
+    private: dict[str, Any] | None = None
 
 
 TaskSortKey = Literal["id", "type", "status", "owner", "created_at", "updated_at", "expires_at"]

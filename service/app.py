@@ -25,6 +25,7 @@ from service.data.tools import make_tools
 from service.dispatch import PromptRoutes
 from service.entrance import Gate, elsewhere, entrance, open_entrance
 from service.expectation import invite_later
+from service.key_manager import KeyManager
 from service.limits.fixed import FixedLimits
 from service.limits.protocol import LimitSource
 from service.metadefs.schemas import metadef_schemas
@@ -78,8 +79,8 @@ def make_app(
     # The ids of requests are no secret, and `random` may be a system call; a generator of their own says nothing of it.
     app[keys.NEW_REQUEST_ID] = request_id_source(Random(random.getrandbits(128)))  # noqa: S311
     app[keys.DRAINING] = asyncio.Event()
-    cache, converter = open_cache(settings, store), open_converter(settings)
-    app[keys.TOOLS] = make_tools(settings, store, stores, limits, clock, new_id, cache, converter)
+    parts = KeyManager(settings, verifier), clock, new_id, open_cache(settings, store), open_converter(settings)
+    app[keys.TOOLS] = make_tools(settings, store, stores, limits, *parts)
     app.cleanup_ctx.append(background)
     schemas = all_schemas(settings, read_operator_schema(settings.image_schema_file))
     app[keys.IMAGE_SCHEMA] = ImageSchema(schemas["image"])

@@ -29,6 +29,7 @@ from drivers.errors import (
 )
 from drivers.metadefs.errors import MetadefExists, MetadefNotFound
 from service.answer import JsonAnswer
+from service.key_manager import KeyManagerUnavailable
 from service.limits.protocol import LimitsUnavailable
 from service.negotiation import preferred
 from service.policy.gates import PolicyForbids
@@ -87,6 +88,7 @@ STATUS: Mapping[type[Exception], int] = MappingProxyType(
         StoreUnavailable: 503,
         IdentityUnavailable: 503,
         LimitsUnavailable: 503,
+        KeyManagerUnavailable: 503,
     }
 )
 

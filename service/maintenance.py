@@ -10,8 +10,10 @@ from drivers.registry import open_store
 from service.app import utc_now
 from service.data.stores import opened_stores
 from service.data.tools import Tools, make_tools
+from service.key_manager import KeyManager
 from service.limits.fixed import FixedLimits
 from service.settings import Settings
+from service.tokens.static import StaticVerifier
 from service.work.fsck import check_all
 
 
@@ -23,7 +25,8 @@ async def opened_tools(settings: Settings) -> AsyncIterator[Tools]:
     try:
         await records.check()
         async with opened_stores(settings) as stores:
-            yield make_tools(settings, records, stores, FixedLimits(), utc_now, lambda: str(uuid4()))
+            key_manager = KeyManager(settings, StaticVerifier({}))
+            yield make_tools(settings, records, stores, FixedLimits(), key_manager, utc_now, lambda: str(uuid4()))
     finally:
         await records.close()
 

@@ -214,6 +214,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Secret | None, Meta(description="The secret of that application credential.")
     ] = None
 
+    key_manager_url: Annotated[
+        HttpUrl | None,
+        Meta(description="Barbican's base URL, to verify images' signatures; else as the caller's catalog has it."),
+    ] = None
+    key_manager_timeout: Annotated[
+        Seconds, Meta(description="Seconds Barbican may take to give a certificate before the answer is 503.")
+    ] = 5.0
+
     policy_file: Annotated[
         str | None, Meta(description="A `policy.yaml` of rules that override the defaults; reloaded when it changes.")
     ] = None

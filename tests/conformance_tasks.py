@@ -48,6 +48,7 @@ def full_task(task_id: str = "a", **fields: Any) -> Task:
         "result": {"image_id": ONE},
         "message": "It failed.\n",
         "expires_at": LATER,
+        "private": {"certificate": "-----BEGIN CERTIFICATE-----\n"},
     }
     return task(task_id, **{**given, **fields})
 

@@ -31,8 +31,10 @@ from service.tokens.protocol import TokenVerifier
 from tests.callers import people
 from tests.databases import execute
 from tests.documented import answers_as_documented
+from tests.fake_key_manager import FakeKeyManager
 from tests.keystone import Keystone, running_keystone
 from tests.postgres import running_postgres, with_database
+from tests.signing import signer
 
 Client = TestClient[web.Request, web.Application]
 Connect = Callable[..., Awaitable[Client]]
@@ -142,6 +144,15 @@ def tokens_file(tmp_path: Path) -> str:
     path = tmp_path / "tokens.yaml"
     path.write_text("- {token: token-of-ann, user_id: ann, project_id: p1, roles: [member, reader]}\n")
     return str(path)
+
+
+@pytest.fixture
+async def key_manager() -> AsyncIterator[FakeKeyManager]:
+    """Give a key manager with a certificate of an RSA key."""
+    fake = FakeKeyManager(signer("RSA-PSS").certificate)
+    await fake.server.start_server()
+    yield fake
+    await fake.server.close()
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ class Catalog(StaticVerifier):
         super().__init__({f"token-of-{name}": caller for name, caller in CALLERS.items()})
         self._endpoints = endpoints
 
-    async def image_endpoints(self, token: str) -> Sequence[Endpoint]:
+    async def endpoints(self, token: str, kind: str) -> Sequence[Endpoint]:
         """See TokenVerifier."""
         return self._endpoints
 

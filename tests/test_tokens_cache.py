@@ -30,7 +30,7 @@ class Scripted:
         await self.go.wait()
         return self.answer(token)
 
-    async def image_endpoints(self, token: str) -> Sequence[Endpoint]:
+    async def endpoints(self, token: str, kind: str) -> Sequence[Endpoint]:
         return ()
 
     async def close(self) -> None:

@@ -2,11 +2,11 @@
 
 COLUMNS = """
     id, type, status, owner, created_at, updated_at, image_id, request_id, user_id, input, result, message,
-    expires_at, attempt
+    expires_at, attempt, private
 """
 TASK = ", ".join(f"task.{name.strip()}" for name in COLUMNS.split(","))
 
-_VALUES = "$1, $2, $3::text, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::bigint"
+_VALUES = "$1, $2, $3::text, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::bigint, $15"
 # When the task may be taken up: at once, as before, or never again.
 _DUE = "case $3::text when 'pending' then clock_timestamp() when 'processing' then task.leased_until end"
 _OURS = "task.attempt = $14::bigint and task.status in ('pending', 'processing')"
@@ -26,9 +26,9 @@ returning id
 """
 
 # One statement, so that nobody can add or end the task between a look and the change.
-# $15: how long a new task is its adder's.
+# $16: how long a new task is its adder's.
 ADD_OR_SAVE_TASK = f"""
-{_INSERT.format("$15::interval")}
+{_INSERT.format("$16::interval")}
 on conflict (id) do update
 set ({COLUMNS}, leased_until) = ({_VALUES}, {_DUE})
 where {_OURS}

@@ -15,6 +15,7 @@ from drivers.postgres.conditions import Values, storable
 from drivers.postgres.connections import PostgresConnections
 from drivers.tasks import Task, TaskQuery
 
+OBJECTS = ("input", "result", "private")
 NULL_AS: Mapping[str, str] = MappingProxyType({"owner": "''", "expires_at": "'-infinity'"})
 
 
@@ -135,18 +136,17 @@ def _add(values: Values, value: Any, field: str) -> str:
 
 def _values(task: Task) -> tuple[Any, ...]:
     """Give the values of COLUMNS in their order."""
-    result = None if task.result is None else _to_json(task.result)
-    return tuple((asdict(task) | {"input": _to_json(task.input), "result": result}).values())
+    objects = {name: _to_json(getattr(task, name)) for name in OBJECTS}
+    return tuple((asdict(task) | objects).values())
 
 
 def _to_task(row: asyncpg.Record) -> Task:
-    fields = dict(row)
-    result = None if fields["result"] is None else msgspec.json.decode(fields["result"])
-    return Task(**fields | {"input": msgspec.json.decode(fields["input"]), "result": result})
+    objects = {name: msgspec.json.decode(row[name]) for name in OBJECTS if row[name] is not None}
+    return Task(**dict(row) | objects)
 
 
-def _to_json(value: Any) -> str:
+def _to_json(value: Any) -> str | None:
     try:
-        return msgspec.json.encode(value).decode()
+        return None if value is None else msgspec.json.encode(value).decode()
     except UnicodeEncodeError:
         raise Unstorable("A value cannot be stored (UnicodeEncodeError).") from None

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from tempfile import TemporaryFile
 from typing import IO, TypeVar
 
-from service.data.blocks import BLOCK
+from service.receiving import BLOCK
 
 T = TypeVar("T")
 

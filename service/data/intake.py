@@ -14,6 +14,7 @@ from drivers.usage import UNLIMITED, Limits
 from service.data.blocks import ahead
 from service.data.held import while_held
 from service.data.measure import Measured, Meter
+from service.data.signatures import Check
 from service.data.stores import DataStore
 from service.data.tools import Tools
 from service.revising import revise
@@ -52,16 +53,23 @@ class Intake:
         self._reserved = self.claim.reserved
         self._renewal = asyncio.Lock()
 
-    async def take(self, blocks: AsyncIterator[bytes], *, algorithm: str, inspect: bool) -> Measured:
+    async def take(
+        self, blocks: AsyncIterator[bytes], *, algorithm: str, inspect: bool, check: Check | None = None
+    ) -> Measured:
         """Write all blocks, under the claim that was begun, and tell what they were.
 
-        Raises what the blocks raise, LeaseLost, QuotaExceeded, and what BlobStore.write does.
+        Raises what the blocks raise, LeaseLost, QuotaExceeded, what BlobStore.write does, and BadRequest for data that
+        does not pass the check of a signature.
         """
-        meter = Meter(self._tools.threads, algorithm, inspect=inspect)
+        signed = check.algorithm if check else None
+        meter = Meter(self._tools.threads, algorithm, inspect=inspect, signed=signed)
         async with aclosing(ahead(blocks)) as coming, aclosing(meter.through(self._reserving(coming))) as measured:
             writing = self._target.blobs.write(self.claim.url, measured, size=self.expected)
             await while_held(writing, self._renew, self._tools.lease)
-        return meter.result()
+        result = meter.result()
+        if check:
+            await asyncio.get_running_loop().run_in_executor(self._tools.threads, check.verify, result.signed)
+        return result
 
     async def _reserving(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Reserve room in the project's quota before data of unknown size is written."""

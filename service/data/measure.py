@@ -15,33 +15,39 @@ IN_FLIGHT = 4 << 20
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """What data turned out to be; hashes in hex, `formats` as Inspection found them, None when it did not look."""
+    """What data turned out to be; hashes in hex, `formats` as Inspection found them, None when it did not look.
+
+    `signed` is the hash, in bytes, that a signature is to be one of, and empty where there is none.
+    """
 
     size: int
     checksum: str
     os_hash_algo: str
     os_hash_value: str
     formats: tuple[FileInspector, ...] | None = None
+    signed: bytes = b""
 
 
 class Meter:
     """Takes blocks in order; MD5, the other hash and the inspection each go on at a pace of their own.
 
-    Blocks of a MiB and more keep the cost of changing threads small.
+    Blocks of a MiB and more keep the cost of changing threads small. `signed` names the hash that a signature is of.
     """
 
-    def __init__(self, executor: Executor, algorithm: str, *, inspect: bool) -> None:
+    def __init__(self, executor: Executor, algorithm: str, *, inspect: bool, signed: str | None = None) -> None:
         self._executor = executor
         # MD5 is `checksum`, which clients compare; it protects nothing.
         self._md5 = hashlib.md5(usedforsecurity=False)
-        self._hash = hashlib.new(algorithm)
+        # Often a signature is of the hash that is taken anyway.
+        self._hashes = {name: hashlib.new(name) for name in {algorithm, signed or algorithm}}
         self._algorithm = algorithm
+        self._signed = signed
         self._inspection = Inspection() if inspect else None
         self.size = 0
 
     async def through(self, blocks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """Pass blocks on; they are measured while whoever takes them writes them, IN_FLIGHT bytes behind at most."""
-        hashing = [Lane(digest.update, self._executor) for digest in (self._md5, self._hash)]
+        hashing = [Lane(digest.update, self._executor) for digest in (self._md5, *self._hashes.values())]
         inspecting = [Lane(self._inspection.feed, self._executor)] if self._inspection else []
         lanes = [*hashing, *inspecting]
         try:
@@ -63,6 +69,7 @@ class Meter:
             size=self.size,
             checksum=self._md5.hexdigest(),
             os_hash_algo=self._algorithm,
-            os_hash_value=self._hash.hexdigest(),
+            os_hash_value=self._hashes[self._algorithm].hexdigest(),
             formats=tuple(self._inspection.end()) if self._inspection else None,
+            signed=self._hashes[self._signed].digest() if self._signed else b"",
         )

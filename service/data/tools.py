@@ -18,6 +18,7 @@ from drivers.usage import UNLIMITED, Limits
 from service.cache.cache import Cache
 from service.convert.converter import Converter
 from service.data.stores import Stores
+from service.key_manager import KeyManager
 from service.limits.protocol import LimitSource
 from service.metrics import Metrics, make_metrics
 from service.revising import revise
@@ -48,6 +49,7 @@ class Tools(NamedTuple):
     records: ImageStore
     stores: Stores
     limits: LimitSource
+    key_manager: KeyManager
     threads: Executor
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
@@ -91,6 +93,7 @@ def make_tools(
     records: ImageStore,
     stores: Stores,
     limits: LimitSource,
+    key_manager: KeyManager,
     clock: Callable[[], datetime],
     new_id: Callable[[], str],
     cache: Cache | None = None,
@@ -102,6 +105,7 @@ def make_tools(
         records,
         stores,
         limits,
+        key_manager,
         # Two hashes and an inspection for each of several uploads share the cores; more threads would only wait.
         ThreadPoolExecutor((os.cpu_count() or 1) + 2, thread_name_prefix="data"),
         clock,

@@ -14,34 +14,52 @@ from service.data.blocks import bounded
 from service.data.filling import filled, virtual_size_of
 from service.data.intake import Intake, give_up
 from service.data.measure import Measured
+from service.data.signatures import Check, signature_of
 from service.data.stores import DataStore
 from service.data.tools import Tools
 from service.refusals import BadRequest, Conflict, Gone
+from service.settings import Secret
 from service.work.marks import require_no_task
 
 VANISHED = "The image was deleted, or changed its state, while its data came: nothing of the data is kept."
 
 
 async def upload(
-    tools: Tools, image: Image, target: DataStore, blocks: AsyncIterator[bytes], expected: int | None
+    tools: Tools, image: Image, target: DataStore, blocks: AsyncIterator[bytes], expected: int | None, token: Secret
 ) -> None:
     """Keep the blocks as the data of a queued image, which is active afterwards.
 
-    Raises Conflict, BadRequest, QuotaExceeded, UnsupportedContent, Gone, and what stores raise; the image is queued
-    again then.
+    With the caller's token the certificate is read that a signature is verified by. Raises Conflict, BadRequest,
+    QuotaExceeded, UnsupportedContent, Gone, KeyManagerUnavailable, and what stores raise; the image is queued again
+    then.
     """
     require_queued(image, "saving")
     require_formats(image)
+    check = await _check(tools, image, token)
     limits = await tools.limits_of(image)
     intake = Intake(tools, image, target, expected, limits)
     image = await _begin(tools, intake, "saving", limits)
-    await _carried(tools, intake.claim, _upload(tools, intake, image, target, blocks, limits))
+    await _carried(tools, intake.claim, _upload(tools, intake, image, target, blocks, limits, check))
+
+
+async def _check(tools: Tools, image: Image, token: Secret) -> Check | None:
+    """Make ready what will tell whether the data is what was signed, if anything was, before any of it is read."""
+    signature = signature_of(image.properties)
+    if signature is None:
+        return None
+    return signature.check(await tools.key_manager.certificate(signature.certificate_id, token))
 
 
 async def _upload(
-    tools: Tools, intake: Intake, image: Image, target: DataStore, blocks: AsyncIterator[bytes], limits: Limits
+    tools: Tools,
+    intake: Intake,
+    image: Image,
+    target: DataStore,
+    blocks: AsyncIterator[bytes],
+    limits: Limits,
+    check: Check | None,
 ) -> None:
-    measured = await _taken(tools, intake, blocks, inspect=image.container_format == "bare")
+    measured = await _taken(tools, intake, blocks, inspect=image.container_format == "bare", check=check)
     virtual_size = virtual_size_of(measured, image, tools.settings)
     location = target.location(intake.claim.url)
 
@@ -100,9 +118,11 @@ async def _begin(tools: Tools, intake: Intake, status: Status, limits: Limits) -
     return await tools.revise(intake.claim.image_id, decide, limits=limits, effects=effects)
 
 
-async def _taken(tools: Tools, intake: Intake, blocks: AsyncIterator[bytes], *, inspect: bool) -> Measured:
+async def _taken(
+    tools: Tools, intake: Intake, blocks: AsyncIterator[bytes], *, inspect: bool, check: Check | None = None
+) -> Measured:
     checked = bounded(blocks, expected=intake.expected, cap=tools.settings.image_size_cap)
-    return await intake.take(checked, algorithm=tools.settings.hashing_algorithm, inspect=inspect)
+    return await intake.take(checked, algorithm=tools.settings.hashing_algorithm, inspect=inspect, check=check)
 
 
 async def _carried(tools: Tools, claim: Claim, work: Awaitable[Any]) -> None:

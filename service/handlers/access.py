@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from drivers.claims import Effects
@@ -19,7 +20,9 @@ from service.keys import CALLER, RULES, SHOWING, STORE, TOOLS
 from service.placing import adopted
 from service.request_id import request_id_of
 from service.revising import revise
+from service.settings import Secret
 from service.showing import in_order
+from service.work.certificates import Kept
 
 
 async def read_view(request: web.Request, *, locations: bool = True) -> View:
@@ -65,10 +68,23 @@ async def save_change(tools: Tools, before: Image, image: Image) -> Image:
     return saved
 
 
+def token_of(request: web.Request) -> Secret:
+    """Give the caller's token, to ask other services by."""
+    return Secret(request.headers["X-Auth-Token"])
+
+
 def new_task(
-    request: web.Request, kind: TaskType, image_id: str, work: dict[str, Any], status: TaskStatus = "pending"
+    request: web.Request,
+    kind: TaskType,
+    image_id: str,
+    work: dict[str, Any],
+    kept: Kept | None = None,
+    status: TaskStatus = "pending",
 ) -> Task:
-    """Write down work on an image that the caller asked for and that goes on when the request has been answered."""
+    """Write down work on an image that the caller asked for and that goes on when the request has been answered.
+
+    `work` is shown, the certificate that is kept is not.
+    """
     tools, caller = request.app[TOOLS], request[CALLER]
     now = tools.clock()
     return Task(
@@ -82,6 +98,7 @@ def new_task(
         request_id=request_id_of(request),
         user_id=caller.user_id,
         input=work,
+        private=None if kept is None else to_builtins(kept),
     )
 
 

@@ -14,7 +14,7 @@ from service.data.send import data_headers, data_tag, open_first, send
 from service.data.stores import DataStore, Stores
 from service.data.upload import stage as stage_data
 from service.data.upload import upload as upload_data
-from service.handlers.access import read_view
+from service.handlers.access import read_view, token_of
 from service.keys import CALLER, POLICY, TOOLS
 from service.policy.gates import require
 from service.refusals import BadRequest, Forbidden, UnsupportedEncoding, UnsupportedMediaType
@@ -36,7 +36,8 @@ async def upload(request: web.Request) -> web.Response:
     target = chosen_store(request, tools.stores)
     view = await read_view(request)
     require(request.app[POLICY], "upload_image", request[CALLER], view)
-    await upload_data(tools, view.image, target, body_blocks(request, tools.settings.idle_seconds), expected)
+    blocks = body_blocks(request, tools.settings.idle_seconds)
+    await upload_data(tools, view.image, target, blocks, expected, token_of(request))
     return web.Response(status=204)
 
 

@@ -47,13 +47,18 @@ async def create(request: web.Request) -> web.Response:
 
 async def add_image(request: web.Request, body: dict[str, Any]) -> Image:
     """Keep a new image as the body describes it, if its caller may. Raises what the steps of section 2.1 refuse."""
+    image, limits = await described_image(request, body)
+    await request.app[STORE].add(image, limits=limits)
+    return image
+
+
+async def described_image(request: web.Request, body: dict[str, Any]) -> tuple[Image, Limits]:
+    """Make a new image that is not kept yet, and the limits of whose it will be. Raises as `add_image` does."""
     check_body(body, request.app[IMAGE_SCHEMA])
     rules, caller = request.app[RULES], request[CALLER]
     wished = wished_image(body, rules, caller, request.app[NEW_IMAGE_ID], request.app[CLOCK]())
     limits = await _owners_limits(request, wished)
-    image = complete_image(wished, body, rules, caller)
-    await request.app[STORE].add(image, limits=limits)
-    return image
+    return complete_image(wished, body, rules, caller), limits
 
 
 async def index(request: web.Request) -> web.Response:

@@ -12,13 +12,13 @@ from drivers.tasks import TaskStatus
 from service.body import read_object
 from service.data.tools import Handed, Remote, Tools
 from service.data.uris import check_uri, opened_fetcher
-from service.handlers.access import new_task, read_view
+from service.handlers.access import new_task, read_view, token_of
 from service.handlers.data import STORE_HEADER
 from service.importing import ImportRequest, check_options, check_status, injected, plan_import, read_import
 from service.keys import CALLER, POLICY, TOOLS, VERIFIER
 from service.policy.gates import require, require_visible
 from service.refusals import Conflict
-from service.settings import Secret
+from service.work.certificates import keep_certificate
 from service.work.marks import BUSY, LOCK, marked
 from service.work.plan import Plan
 
@@ -63,8 +63,11 @@ async def _begin(request: web.Request, image: Image, plan: Plan, body: dict[str,
     now = tools.clock()
     remote = await _remote(request, plan)
     status: TaskStatus = "processing" if remote else "pending"
-    task = new_task(request, "api_image_import", image.id, plan.input(image.id, body), status)
     properties = image.properties | injected(tools.settings, caller, plan)
+    # A copy is of data that was verified, as far as it was to be, and one from elsewhere has the token with it.
+    needed = not (plan.copies or remote)
+    kept = await keep_certificate(tools, properties, token_of(request)) if needed else None
+    task = new_task(request, "api_image_import", image.id, plan.input(image.id, body), kept, status)
     image = replace(image, properties=properties, updated_at=now)
     locked = marked(image, importing=plan.stores, lock=task.id)
     await tools.records.save(locked, effects=Effects(task=task, lease=tools.lease))
@@ -76,14 +79,14 @@ async def _remote(request: web.Request, plan: Plan) -> Remote | None:
     """Find the other service that an image is to be fetched from, in the caller's own catalog. Raises FetchRefused."""
     if plan.method != "glance-download":
         return None
-    token, options = request.headers["X-Auth-Token"], plan.options
+    token, options = token_of(request), plan.options
     wanted = options["glance_region"], options.get("glance_service_interface", "public")
-    for endpoint in await request.app[VERIFIER].image_endpoints(token):
+    for endpoint in await request.app[VERIFIER].endpoints(token.reveal(), "image"):
         if (endpoint.region, endpoint.interface) == wanted:
             async with opened_fetcher(request.app[TOOLS].settings) as fetcher:
                 await fetcher.check(endpoint.url)
-            return Remote(endpoint.url, Secret(token))
-    return Remote(None, Secret(token))  # the task will say so, as in Glance
+            return Remote(endpoint.url, token)
+    return Remote(None, token)  # the task will say so, as in Glance
 
 
 async def require_unlocked(tools: Tools, image: Image) -> None:

@@ -12,14 +12,15 @@ from drivers.errors import TaskNotFound
 from drivers.tasks import Task
 from service.base_url import base_url
 from service.body import read_object
-from service.handlers.access import new_task, read_view
-from service.handlers.images import add_image
+from service.handlers.access import new_task, read_view, token_of
+from service.handlers.images import described_image
 from service.importing import image_fields, read_old_import
 from service.keys import CALLER, POLICY, TOOLS
 from service.links import TASKS, first_link, next_link, read_pairs
 from service.policy.gates import require, require_collection
 from service.task_query import read_task_query
 from service.wire import Time, json_response, whole_second
+from service.work.certificates import keep_certificate
 from service.work.marks import marked
 
 
@@ -134,8 +135,10 @@ async def create(request: web.Request) -> web.Response:
     base = base_url(request)
     body = await read_object(request)
     wanted = await read_old_import(body, tools.settings)
-    image = await add_image(request, image_fields(wanted))
-    task = new_task(request, "import", image.id, wanted)
+    image, limits = await described_image(request, image_fields(wanted))
+    kept = await keep_certificate(tools, image.properties, token_of(request))
+    await tools.records.add(image, limits=limits)
+    task = new_task(request, "import", image.id, wanted, kept)
     locked = marked(image, importing=[tools.stores.default.id], lock=task.id)
     await tools.records.save(locked, effects=Effects(task=task))
     tools.work.set()

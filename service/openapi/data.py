@@ -21,7 +21,7 @@ UPLOAD_DATA = Operation(
     "Image data",
     "Upload an image's data",
     {
-        204: Answer("All of the data is safe, and the image active."),
+        204: Answer("All of the data is safe, is what was signed if anything was, and the image active."),
         408: Answer("The client sent nothing for too long; nothing of the data is kept."),
         409: Answer("The image is not queued for its data."),
         410: Answer("The image was deleted meanwhile, or the store takes no data."),

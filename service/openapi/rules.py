@@ -35,7 +35,7 @@ def _by_rule(route: Route) -> Iterator[tuple[int, Answer]]:
         return
     yield 300, Answer("`Accept` asks for a version of the API that is not served; these are.", {JSON: Versions})
     yield 401, Answer("No valid token.", headers={"WWW-Authenticate": Header('`Keystone uri="…"`: where to get one.')})
-    yield 503, Answer("The storage or the identity service does not answer; try again later.")
+    yield 503, Answer("The storage, or another service that is needed, does not answer; try again later.")
     if route.rule:
         yield 403, Answer(f"The policy rule `{route.rule}` refuses.")
     if route.body:

@@ -58,9 +58,9 @@ class CachedVerifier:
             return answer.caller
         return await self._flights.join(key, lambda: self._ask(key, token))
 
-    async def image_endpoints(self, token: str) -> Sequence[Endpoint]:
+    async def endpoints(self, token: str, kind: str) -> Sequence[Endpoint]:
         """Ask the verifier, as it is seldom asked."""
-        return await self._verifier.image_endpoints(token)
+        return await self._verifier.endpoints(token, kind)
 
     async def close(self) -> None:
         """Cancel what is under way and close the verifier."""

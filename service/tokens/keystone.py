@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from service.caller import Caller
 from service.tokens.keystone_session import Answer, KeystoneSession
-from service.tokens.keystone_wire import is_keystone_error, read_caller, read_image_endpoints
+from service.tokens.keystone_wire import is_keystone_error, read_caller, read_endpoints
 from service.tokens.protocol import Endpoint
 from service.tokens.text import could_be_token
 
@@ -41,13 +41,13 @@ class KeystoneVerifier:
             answer = await self._session.get("auth/tokens", params, {"X-Subject-Token": token})
         return self._judge(answer, allow_expired)
 
-    async def image_endpoints(self, token: str) -> Sequence[Endpoint]:
+    async def endpoints(self, token: str, kind: str) -> Sequence[Endpoint]:
         """Ask Keystone for the token with its catalog; none for a token that is not valid any more."""
         async with self._session.bounded():
             answer = await self._session.get("auth/tokens", {}, {"X-Subject-Token": token})
         if answer.status == 404:
             return ()
-        endpoints = read_image_endpoints(answer.body) if answer.status == 200 else None
+        endpoints = read_endpoints(answer.body, kind) if answer.status == 200 else None
         if endpoints is None:
             raise self._session.unexpected(answer.status, _HINTS, "the question for a token's catalog")
         return endpoints

@@ -142,12 +142,12 @@ def read_caller(body: bytes) -> Caller | None:
     return answer.token.caller() if answer else None
 
 
-def read_image_endpoints(body: bytes) -> list[Endpoint] | None:
-    """Read the image services in the catalog of a validation; None when the answer describes no token."""
+def read_endpoints(body: bytes, kind: str) -> list[Endpoint] | None:
+    """Read the services of a kind in the catalog of a validation; None when the answer describes no token."""
     answer = decode(body, _CatalogAnswer)
     if answer is None:
         return None
-    services = (service for service in answer.token.catalog if service.type == "image")
+    services = (service for service in answer.token.catalog if service.type == kind)
     endpoints = (endpoint for service in services for endpoint in service.endpoints)
     return [Endpoint(each.region or each.region_id or "", each.interface, each.url) for each in endpoints]
 

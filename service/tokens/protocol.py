@@ -14,7 +14,7 @@ class IdentityUnavailable(Exception):
 
 
 class Endpoint(NamedTuple):
-    """One address of an image service: in which region, for whom (`public`, `internal`, `admin`), and its URL."""
+    """One address of a service: in which region, for whom (`public`, `internal`, `admin`), and its URL."""
 
     region: str
     interface: str
@@ -31,8 +31,8 @@ class TokenVerifier(Protocol):
         Raises IdentityUnavailable.
         """
 
-    async def image_endpoints(self, token: str) -> Sequence[Endpoint]:
-        """List the image services in the catalog of a valid token. Raises IdentityUnavailable."""
+    async def endpoints(self, token: str, kind: str) -> Sequence[Endpoint]:
+        """List the services of a kind, as `image`, in the catalog of a valid token. Raises IdentityUnavailable."""
 
     async def close(self) -> None:
         """Release connections; the verifier is not used afterwards."""

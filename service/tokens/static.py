@@ -53,7 +53,7 @@ class StaticVerifier:
             return caller
         return caller if self._wall() < caller.expires_at.timestamp() else None
 
-    async def image_endpoints(self, token: str) -> Sequence[Endpoint]:
+    async def endpoints(self, token: str, kind: str) -> Sequence[Endpoint]:
         """List none: there is no catalog."""
         return ()
 

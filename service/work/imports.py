@@ -19,11 +19,16 @@ from service.data.formats import require_exactly
 from service.data.intake import Intake, give_up_claim
 from service.data.measure import Measured
 from service.data.removal import garbage_of
+from service.data.signatures import Check
 from service.data.stores import UNNAMED, DataStore
 from service.data.tools import Remote, Tools
 from service.data.uris import opened_fetcher
+from service.key_manager import KeyManagerUnavailable
 from service.refusals import Refusal, UnsupportedContent
 from service.revising import revise
+from service.settings import Secret
+from service.tokens.protocol import IdentityUnavailable
+from service.work.certificates import Kept, check_of, keep_certificate, kept_in
 from service.work.marks import LOCK, marked, stores_in, unlocked
 from service.work.plan import METHODS, Plan, expected_hash, plan_of
 from service.work.remote import read_remote, without_copied
@@ -74,6 +79,7 @@ class _Import:
         self._progress = progress
         self._remote = remote
         self._image_id = task.image_id or ""
+        self._kept = kept_in(task.private)
         # The image as it was before another service's record was copied to it.
         self._before: Image | None = None
         # The formats of an image whose data was converted: until it is used, its record tells what its owner said.
@@ -142,7 +148,15 @@ class _Import:
             self._before = now
             return image
 
-        return await self._tools.revise(self._image_id, decide), found.source
+        image = await self._tools.revise(self._image_id, decide)
+        self._kept = await self._read_certificate(image, self._remote.token)
+        return image, found.source
+
+    async def _read_certificate(self, image: Image, token: Secret) -> Kept | None:
+        try:
+            return await keep_certificate(self._tools, image.properties, token)
+        except (IdentityUnavailable, KeyManagerUnavailable) as error:
+            raise SourceFailed(str(error)) from None
 
     def _unpacked(self, source: Source, image: Image) -> Source:
         return UnpackedSource(source, self._tools.threads) if self._unpacks(image) else source
@@ -204,11 +218,12 @@ class _Import:
 
     async def _write(self, image: Image, target: DataStore, source: Source) -> tuple[Image, Source]:
         tools = self._tools
+        check = self._check(image)
         limits = await tools.limits_of(image)
         intake = Intake(tools, image, target, image.size if image.checksum else None, limits)
         await tools.records.add_claim(intake.claim, lease=tools.lease, limits=limits)
         try:
-            measured = await self._taken(intake, image, source)
+            measured = await self._taken(intake, image, source, check)
             virtual_size = image.virtual_size if image.checksum else self._judged(measured, image)
             location = target.location(intake.claim.url)
 
@@ -222,7 +237,11 @@ class _Import:
             raise
         return image, ObjectSource(target, location.url)
 
-    async def _taken(self, intake: Intake, image: Image, source: Source) -> Measured:
+    def _check(self, image: Image) -> Check | None:
+        """Make what verifies a signature; what the image has is verified, and other stores get nothing but that."""
+        return None if self._plan.copies or image.locations else check_of(image.properties, self._kept)
+
+    async def _taken(self, intake: Intake, image: Image, source: Source, check: Check | None) -> Measured:
         """Write the data, and see whether it is what the record says where that says something."""
         settings, known = self._tools.settings, image.checksum is not None
         try:
@@ -230,6 +249,7 @@ class _Import:
                 self._counted(bounded(source.read(), expected=intake.expected, cap=settings.image_size_cap)),
                 algorithm=image.os_hash_algo or settings.hashing_algorithm,
                 inspect=image.container_format == "bare" and not known,
+                check=check,
             )
         except (LeaseLost, QuotaExceeded):
             raise
