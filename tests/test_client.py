@@ -203,7 +203,7 @@ async def test_nothing_but_a_terminal_sees_a_bar(base: str, file: Path) -> None:
         (["--token", "a b"], 2, "--token"),
         (["--token", "wrong"], 1, "openstack token issue"),
         ([], 1, "404: No image found with ID x. Look at the id"),
-        (["--url", "http://127.0.0.1:1"], 1, "failed"),
+        (["--url", "http://127.0.0.1:1"], 1, "The connection to http://127.0.0.1:1 failed: Connection refused."),
     ],
 )
 async def test_what_is_wrong_is_told(base: str, tmp_path: Path, arguments: list[str], code: int, words: str) -> None:

@@ -1,5 +1,6 @@
 """The few requests that the client makes, and what a refusal of each means to the person who asked."""
 
+import os
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -7,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import msgspec
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientSSLError, ClientTimeout
 from yarl import URL
 
 OCTETS = {"Content-Type": "application/octet-stream"}
@@ -80,7 +81,7 @@ class ImageApi:
         except TimeoutError:
             raise Broken(f"{url.origin()} does not answer any more.") from None
         except (ClientError, ConnectionError) as error:
-            raise Broken(f"The connection to {url.origin()} failed: {error}") from None
+            raise Broken(f"The connection to {url.origin()} failed: {_reason(error)}.") from None
 
 
 @asynccontextmanager
@@ -91,6 +92,13 @@ async def opened_api(url: str, token: str) -> AsyncIterator[ImageApi]:
     timeout = ClientTimeout(total=None, sock_connect=SILENCE, sock_read=SILENCE)
     async with ClientSession(headers=headers, timeout=timeout, auto_decompress=False) as session:
         yield ImageApi(session, url)
+
+
+def _reason(error: Exception) -> str:
+    """Say it as the system does where it was the system; the library's words tell of its own settings as well."""
+    if not isinstance(error, OSError) or isinstance(error, ClientSSLError) or not error.errno:
+        return str(error)
+    return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
 
 
 async def _image(answer: ClientResponse) -> dict[str, Any]:
