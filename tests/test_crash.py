@@ -114,20 +114,22 @@ class Customer:
     async def stage_and_import(self, base: str) -> None:
         path = await self._created(base)
         if await self._put(base, path, "stage") == 204:
-            await self._import(base, path, "glance-direct")
+            await self._import(base, path, "glance-direct", self._ledger.staged[path])
 
     async def import_staged(self, base: str) -> None:
         """Import what was staged long ago, perhaps in another life of the process."""
         waiting = self._ledger.staged.keys() - self._ledger.promised.keys() - self._ledger.doomed
         if waiting:
-            await self._import(base, self._chance.choice(sorted(waiting)), "glance-direct")
+            path = self._chance.choice(sorted(waiting))
+            await self._import(base, path, "glance-direct", self._ledger.staged[path])
         await asyncio.sleep(0.01)
 
     async def download_from_web(self, base: str) -> None:
         path, data = await self._created(base), Data.any(self._chance)
         self._ledger.sent[path] = {data.digest()}
         uri = str(self._web_server.make_url(f"/{data.seed}/{data.size}"))
-        await self._import(base, path, "web-download", uri=uri)
+        # What another one sends to this image meanwhile is refused, and not what was promised.
+        await self._import(base, path, "web-download", data.digest(), uri=uri)
 
     async def copy(self, base: str) -> None:
         if kept := self._ledger.kept():
@@ -164,11 +166,11 @@ class Customer:
             promise[path] = data.digest()
         return status
 
-    async def _import(self, base: str, path: str, method: str, **options: str) -> None:
+    async def _import(self, base: str, path: str, method: str, digest: str, **options: str) -> None:
         stores = self._chance.sample(STORES, self._chance.choice([1, 2]))
         body = {"method": {"name": method} | options, "stores": stores}
         if await self._ask("POST", f"{base}{path}/import", json=body) == 202:
-            self._ledger.promised[path] = self._ledger.staged.get(path) or min(self._ledger.sent[path])
+            self._ledger.promised[path] = digest
 
     async def _ask(self, method: str, url: str, name: str = "ann", headers: Any = (), **body: Any) -> int:
         headers = by(name) | dict(headers)
