@@ -497,6 +497,23 @@ class StoreConformance(
         with pytest.raises(ImageNotFound):
             await store.get(image_id, "p1")
 
+    async def test_a_read_may_begin_outside_of_any_task(self, store: ImageStore) -> None:
+        await store.add(image())
+        begun: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
+
+        def begin() -> None:
+            reading = store.get(ONE, "p1")
+            try:
+                reading.send(None)
+            except Exception as end:  # noqa: BLE001 - whatever it is, it is looked at below
+                begun.set_result(end)
+            else:
+                reading.close()
+                begun.set_result(None)
+
+        asyncio.get_running_loop().call_soon(begin)
+        assert isinstance(await begun, StopIteration | None)
+
     async def test_one_bad_read_spoils_no_other(self, store: ImageStore) -> None:
         await store.add(image())
         reads = [store.get(i, p) for i in (ONE, "\0", NEVER, "\ud800") for p in ("p1", None)]

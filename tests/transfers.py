@@ -2,15 +2,21 @@
 
 import asyncio
 import io
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+from drivers.blobs.protocol import StoredBlob
+from service.data.stores import DataStore
+from service.data.tools import Tools
 from service.keys import TOOLS
 from service.work.sweeper import sweep
 from tests.callers import by
 from tests.conftest import Client
 
 OCTETS = {"Content-Type": "application/octet-stream"}
+# What the names of objects begin with.
+IMAGE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # More than a block, and no multiple of one.
 DATA = bytes(range(256)) * 5003
 
@@ -54,17 +60,32 @@ async def status_of(client: Client, path: str) -> str:
 
 
 async def objects(client: Client) -> list[bytes]:
-    """Read every object of every store, after a sweep."""
+    """Read every object of every store, once all garbage is gone: the service's own sweeper may be at some of it."""
     assert client.app is not None
     tools = client.app[TOOLS]
-    await sweep(tools)
+    await until(lambda: _is_swept(tools))
     found = []
+    async for store, blob in _stored(tools):
+        reader = await store.blobs.open(blob.url)
+        found.append(b"".join([block async for block in reader.blocks(0, reader.size)]))
+        await reader.close()
+    return found
+
+
+async def _is_swept(tools: Tools) -> bool:
+    await sweep(tools)
+    async for store, blob in _stored(tools):
+        image_id = IMAGE_ID.search(blob.url)
+        claims = await tools.records.claims(image_id[0]) if image_id else ()
+        if any((claim.store, claim.url, claim.state) == (store.id, blob.url, "garbage") for claim in claims):
+            return False
+    return True
+
+
+async def _stored(tools: Tools) -> AsyncIterator[tuple[DataStore, StoredBlob]]:
     for store in {each.id: each for each in (*tools.stores, tools.stores.staging)}.values():
         async for blob in store.blobs.list():
-            reader = await store.blobs.open(blob.url)
-            found.append(b"".join([block async for block in reader.blocks(0, reader.size)]))
-            await reader.close()
-    return found
+            yield store, blob
 
 
 async def is_untouched(client: Client, path: str) -> bool:
