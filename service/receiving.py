@@ -10,13 +10,14 @@ from aiohttp.http_parser import HttpRequestParser
 BLOCK = 1 << 20
 # Blocks that wait to be read; the kernel keeps what comes meanwhile, and in the end the client has to wait.
 MOST = 2
+NO_ROOM = memoryview(b"")
 
 
 def pass_parser(request: web.Request) -> None:
     """Let the rest of the body come past the parser, if that is worth it: the request's content is a Rest then.
 
     To be called right after a read, with no wait between, as all that came is known then. Left to the parser is what is
-    shorter than a block, encrypted, or of unknown length.
+    shorter than a block, encrypted, compressed, or of unknown length.
     """
     content, connection, transport = request.content, request.protocol, request.transport
     left = (request.content_length or 0) - content.total_bytes
@@ -24,6 +25,9 @@ def pass_parser(request: web.Request) -> None:
         return
     # Where it is past the parser already, or the parser or its reader still holds something.
     if transport.get_protocol() is not connection or content._size or connection._reading_paused:  # noqa: SLF001
+        return
+    # What is unfolded on its way does not tell how much is still to come.
+    if content.total_compressed_bytes is not None:
         return
     rest = Rest(connection, content, left)
     request._payload = cast("StreamReader", rest)  # noqa: SLF001 - what `content` gives, and remembers
@@ -106,11 +110,15 @@ class Rest(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the connection, which tells the request, which tells this."""
+        self._blocks.clear()
+        self._buffer = NO_ROOM
         self._connection.connection_lost(exc)
 
     def _step_back(self) -> None:
         """Let the connection go on behind the body, with a parser that has not seen the head in front of it."""
         connection = self._connection
+        # A connection that idles remembers its last request.
+        self._buffer = NO_ROOM
         self._content.feed_eof()
         connection._parser = HttpRequestParser(  # noqa: SLF001 - made as the framework makes it
             connection,

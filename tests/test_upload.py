@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from multidict import CIMultiDict
 
 from service.settings import Secret
 from tests.callers import by
@@ -107,6 +108,13 @@ class TestRefusal:
         async with client.put(f"{path}/file", data=b"x", headers=headers) as response:
             assert (response.status, response.headers["Accept-Encoding"]) == (415, "identity")
         assert await is_untouched(client, path)
+
+    async def test_no_line_of_content_encoding_goes_unseen(self, client: Client) -> None:
+        path = await created(client)
+        lines = [("Content-Encoding", "identity"), ("Content-Encoding", "gzip")]
+        headers = CIMultiDict([*by("ann", **OCTETS).items(), *lines])
+        async with client.put(f"{path}/file", data=b"x", headers=headers) as response:
+            assert response.status == 415
 
     async def test_a_part_of_the_data_is_not_taken_for_the_whole(self, client: Client) -> None:
         path = await created(client)

@@ -94,7 +94,7 @@ def _require_octets(request: web.Request) -> None:
     # The framework calls octets whatever it cannot read.
     if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != OCTETS:
         raise UnsupportedMediaType(OCTETS)
-    if request.headers.get("Content-Encoding", "identity").strip().lower() not in {"", "identity"}:
+    if any(each.strip().lower() not in {"", "identity"} for each in request.headers.getall("Content-Encoding", ())):
         raise UnsupportedEncoding
     if "Content-Range" in request.headers:
         # A part kept as if it were the whole would be an image that nobody sent (RFC 9110 section 14.5).
