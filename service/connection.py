@@ -154,6 +154,12 @@ class Connection(web.RequestHandler):
         else:
             self.force_close()
 
+    def _process_keepalive(self) -> None:
+        # The framework knows nothing of a prompt request under way, and would take the connection for idle.
+        if self._under_way is not None:
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        super()._process_keepalive()
+
     def _end_prompt(self, task: "asyncio.Task[None]") -> None:
         # A client on a core of its own sends the next request before this is called, as a rule.
         self._under_way = None

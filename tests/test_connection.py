@@ -52,17 +52,17 @@ async def store() -> SlowStore:
 
 
 @asynccontextmanager
-async def served(store: MemoryStore) -> AsyncIterator[tuple[str, int]]:
+async def served(store: MemoryStore, **settings: float) -> AsyncIterator[tuple[str, int]]:
     """Serve the store, and give the address."""
     app = make_app(Settings(), store, one_store(), people(), load_policy(None), Random(1))
-    async with listen(app, Settings(port=0, drain_seconds=5)) as address:
+    async with listen(app, replace(Settings(port=0, drain_seconds=5), **settings)) as address:
         yield address
 
 
 @asynccontextmanager
-async def connected(store: MemoryStore) -> AsyncIterator[Stream]:
+async def connected(store: MemoryStore, **settings: float) -> AsyncIterator[Stream]:
     """Serve the store, and give one connection to it."""
-    async with served(store) as address:
+    async with served(store, **settings) as address:
         reader, writer = await asyncio.open_connection(*address)
         try:
             yield reader, writer
@@ -125,6 +125,17 @@ async def test_a_show_that_comes_before_the_last_is_over_begins_without_a_task_a
         answers = [await answer(reader) for _ in range(2)]
         assert [SHOWN in each for each in answers] == [True, True]
         assert store.in_tasks == [False, False]
+
+
+async def test_a_show_that_takes_longer_than_a_connection_may_idle_is_answered(store: SlowStore) -> None:
+    async with connected(store, request_seconds=0.2) as (reader, writer):
+        writer.write(SCHEMA + END)  # from the first answer on the connection may idle so long
+        await answer(reader)
+        writer.write(SHOW + END)
+        await until(lambda: store.waiting == 1)
+        await asyncio.sleep(0.5)
+        store.open.set()
+        assert SHOWN in await answer(reader)
 
 
 async def test_one_request_after_the_other_is_answered(store: SlowStore) -> None:
