@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from service.refusals import BadRequest, NotSatisfiable
 
-RANGE = re.compile(r"\s*bytes\s*=\s*(?P<first>\d*)\s*-\s*(?P<last>\d*)\s*", re.IGNORECASE | re.ASCII)
+# Possessive, as blanks around a number that is not there could be shared out in many ways.
+RANGE = re.compile(r"\s*+bytes\s*+=\s*+(?P<first>\d*+)\s*+-\s*+(?P<last>\d*+)\s*+", re.IGNORECASE | re.ASCII)
 CONTENT_RANGE = re.compile(
-    r"\s*bytes\s+(?P<first>\d+)\s*-\s*(?P<last>\d+)\s*/\s*(?P<total>\d+|\*)\s*",
+    r"\s*+bytes\s++(?P<first>\d++)\s*+-\s*+(?P<last>\d++)\s*+/\s*+(?P<total>\d++|\*)\s*+",
     re.IGNORECASE | re.ASCII,
 )
 
