@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import ssl
 from typing import Any
 
 import pytest
@@ -16,10 +17,11 @@ from tests.fake_keystone import Handler, answering, break_off, flood, hang, hang
 from tests.imports import COPY, METHODS, imported
 from tests.raw_http import running, upload
 from tests.signing import signer
-from tests.transfers import DATA, OCTETS, created, is_untouched, objects, put, shown, uploaded
+from tests.transfers import DATA, OCTETS, begun, created, is_untouched, objects, put, shown, uploaded
 
 RSA = signer("RSA-PSS")
 TOKEN = "token-of-ann"
+PATCH = "application/openstack-images-v2.1-json-patch"
 
 
 @pytest.fixture
@@ -189,13 +191,34 @@ async def test_a_secret_of_another_kind_is_400_and_its_payload_not_read(
     assert [where for where, _ in key_manager.asked] == [f"/v1/secrets/{ID}"]
 
 
+def of_no_version(certificate: str) -> str:
+    """Write a certificate anew with a version that X.509 does not know."""
+    der = ssl.PEM_cert_to_DER_cert(certificate)
+    return ssl.DER_cert_to_PEM_cert(der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1))
+
+
 @pytest.mark.parametrize(
-    "certificate", ["", "garbage", RSA.certificate[:-100], RSA.certificate.replace("MII", "MIX"), "\0é"]
+    "certificate",
+    [
+        *("", "garbage", RSA.certificate[:-100], RSA.certificate.replace("MII", "MIX"), "\0é"),
+        of_no_version(RSA.certificate),
+    ],
 )
 async def test_garbage_for_a_certificate_is_400(client: Client, key_manager: FakeKeyManager, certificate: str) -> None:
     key_manager.certificate = certificate
     path = await created(client, **signed())
     assert (await answered(client, path))[0] == 400
+    assert await is_untouched(client, path)
+
+
+async def test_a_signature_that_comes_while_the_data_does_is_not_passed_by(client: Client) -> None:
+    path = await created(client)
+    steps, answer = await begun(client, path)
+    change = [{"op": "add", "path": f"/{name}", "value": value} for name, value in signed().items()]
+    async with client.patch(path, json=change, headers=by("ann", Content_Type=PATCH)) as response:
+        assert response.status == 200
+    steps.end()
+    assert await answer == 409
     assert await is_untouched(client, path)
 
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA224, SHA256, SHA384, SHA512, HashAlgorithm
 
-from service.refusals import BadRequest
+from service.refusals import BadRequest, Conflict
 
 NAMES = ("img_signature", "img_signature_hash_method", "img_signature_key_type", "img_signature_certificate_uuid")
 
@@ -39,30 +39,30 @@ KEYS: Mapping[str, type[PublicKey]] = MappingProxyType(
 class Check(NamedTuple):
     """All that is needed to tell whether data is what was signed, but for its hash."""
 
-    value: bytes
-    hash: HashAlgorithm
+    signature: "Signature"
     key: PublicKey
 
     @property
     def algorithm(self) -> str:
         """What the data is to be hashed with, as `hashlib` names it."""
-        return self.hash.name
+        return self.signature.hash.name
 
     def verify(self, digest: bytes) -> None:
         """Raise BadRequest unless the signature is one of data with this hash."""
         try:
-            self._verify(digest, Prehashed(self.hash))
+            self._verify(digest, self.signature.value, self.signature.hash)
         except (InvalidSignature, ValueError, UnsupportedAlgorithm):  # ValueError: a key too short for the hash
             raise _failed("the data is not what was signed, or not by the key of that certificate") from None
 
-    def _verify(self, digest: bytes, prehashed: Prehashed) -> None:
+    def _verify(self, digest: bytes, value: bytes, algorithm: HashAlgorithm) -> None:
+        prehashed = Prehashed(algorithm)
         match self.key:
             case RSAPublicKey():
-                self.key.verify(self.value, digest, PSS(MGF1(self.hash), PSS.AUTO), prehashed)
+                self.key.verify(value, digest, PSS(MGF1(algorithm), PSS.AUTO), prehashed)
             case DSAPublicKey():
-                self.key.verify(self.value, digest, prehashed)
+                self.key.verify(value, digest, prehashed)
             case EllipticCurvePublicKey():
-                self.key.verify(self.value, digest, ECDSA(prehashed))
+                self.key.verify(value, digest, ECDSA(prehashed))
 
 
 class Signature(NamedTuple):
@@ -80,11 +80,11 @@ class Signature(NamedTuple):
         """
         try:
             key = x509.load_pem_x509_certificate(certificate.encode()).public_key()
-        except (ValueError, UnsupportedAlgorithm):
+        except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
             raise _failed("the key manager has no X.509 certificate in PEM under that id") from None
         if not isinstance(key, KEYS[self.key_type]):
             raise _failed(f"the key of the certificate is not of the type {self.key_type}")
-        return Check(self.value, self.hash, key)
+        return Check(self, key)
 
 
 def signature_of(properties: Mapping[str, str]) -> Signature | None:
@@ -97,6 +97,12 @@ def signature_of(properties: Mapping[str, str]) -> Signature | None:
     if key_type not in KEYS:
         raise _failed(f"img_signature_key_type is none of {', '.join(KEYS)}")
     return Signature(_decoded(value), HASHES[hash_method], key_type, _uuid(certificate_id))
+
+
+def require_checked(check: Check | None, properties: Mapping[str, str]) -> None:
+    """Raise Conflict unless data that passed a check, or none, is all that the image's properties ask for by now."""
+    if signature_of(properties) != (check.signature if check else None):
+        raise Conflict("The image's signature was changed while its data came: nothing of the data is kept.")
 
 
 def _decoded(value: str) -> bytes:

@@ -14,7 +14,7 @@ from service.data.blocks import bounded
 from service.data.filling import filled, virtual_size_of
 from service.data.intake import Intake, give_up
 from service.data.measure import Measured
-from service.data.signatures import Check, signature_of
+from service.data.signatures import Check, require_checked, signature_of
 from service.data.stores import DataStore
 from service.data.tools import Tools
 from service.refusals import BadRequest, Conflict, Gone
@@ -65,6 +65,7 @@ async def _upload(
 
     def decide(now: Image) -> Image:
         _require_still(now, "saving")
+        require_checked(check, now.properties)
         return replace(filled(now, location, measured, virtual_size), status="active")
 
     await tools.revise(image.id, decide, limits=limits, effects=Effects(done=(intake.claim.id,)))
