@@ -11,7 +11,7 @@ import signal
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from io import FileIO
+from io import BufferedWriter, FileIO
 from pathlib import Path
 from typing import Any
 
@@ -291,12 +291,27 @@ async def test_the_formats_stay_as_they_were_when_a_store_fails_after_another_to
     assert await objects(client) == [DISK]
 
 
+async def test_what_was_converted_goes_on_to_the_next_store_where_the_first_fails(
+    converting: Connect, slow: Path
+) -> None:
+    client = await converting()
+    path = await staged(client, qemu.disk(DISK, "qcow2"), disk_format="qcow2")
+    slow.rename(slow.with_name("elsewhere"))
+    image = await imported(client, path, method=DIRECT, stores=["slow", "fast"], all_stores_must_succeed=False)
+    slow.with_name("elsewhere").rename(slow)
+    assert (image["status"], image["disk_format"], lists(image)) == ("active", "raw", ("", "slow"))
+    assert await objects(client) == [DISK]
+
+
 async def test_a_full_disk_is_a_reason_to_be_told(caplog: pytest.LogCaptureFixture) -> None:
     with ThreadPoolExecutor(1) as executor:
         scratch = Scratch(FileIO("/dev/full", "wb"), executor)
         with pytest.raises(ScratchFailed, match=r"no room to convert the data: No space left on device\.$"):
             await scratch.write(b"data")
         scratch.close()
+        buffered = Scratch(BufferedWriter(FileIO("/dev/full", "wb")), executor)
+        await buffered.write(b"data")
+        buffered.close()
     assert "No space left" in caplog.text
 
 

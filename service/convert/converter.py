@@ -129,7 +129,7 @@ def open_converter(settings: Settings) -> Converter | None:
     except OSError as error:
         raise SettingsError(f"VITRINE_CONVERSION_DIR is no folder to write to: {error.strerror}.") from None
     if not sandbox.landlock:
-        logger.warning("This kernel has no Landlock: conversions could read what files this account can")
+        logger.warning("This kernel has no Landlock: conversions could read and write what files this account can")
     return Converter(program, sandbox, settings)
 
 

@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from tempfile import TemporaryFile
 from typing import IO, TypeVar
 
@@ -49,7 +49,9 @@ class Scratch:
 
     def close(self) -> None:
         """Give the room back."""
-        self._file.close()
+        # What did not reach a full disk is not wanted any more.
+        with suppress(OSError):
+            self._file.close()
 
     async def _run(self, call: Callable[[], T]) -> T:
         with _told():

@@ -19,7 +19,7 @@ from service.data.formats import require_exactly
 from service.data.intake import Intake, give_up_claim
 from service.data.measure import Measured
 from service.data.removal import garbage_of
-from service.data.signatures import Check
+from service.data.signatures import Check, require_checked
 from service.data.stores import UNNAMED, DataStore
 from service.data.tools import Remote, Tools
 from service.data.uris import opened_fetcher
@@ -214,7 +214,8 @@ class _Import:
             if self._plan.all_must_succeed:
                 raise ImportFailed(reason, over_quota=isinstance(failure, QuotaExceeded)) from failure
             self._reasons.append(reason)
-            return await self._tools.revise(image.id, lambda now: marked(now, failed=[store_id])), source
+            image = await self._tools.revise(image.id, lambda now: marked(now, failed=[store_id]))
+            return replace(image, **self._formats), source
 
     async def _write(self, image: Image, target: DataStore, source: Source) -> tuple[Image, Source]:
         tools = self._tools
@@ -229,6 +230,8 @@ class _Import:
 
             def decide(now: Image) -> Image:
                 self._require_lock(now)
+                if self._is_first(now):
+                    require_checked(check, now.properties)
                 return self._activated(marked(filled(now, location, measured, virtual_size), done=[target.id]))
 
             image = await tools.revise(image.id, decide, limits=limits, effects=Effects(done=(intake.claim.id,)))
@@ -238,8 +241,11 @@ class _Import:
         return image, ObjectSource(target, location.url)
 
     def _check(self, image: Image) -> Check | None:
-        """Make what verifies a signature; what the image has is verified, and other stores get nothing but that."""
-        return None if self._plan.copies or image.locations else check_of(image.properties, self._kept)
+        return check_of(image.properties, self._kept) if self._is_first(image) else None
+
+    def _is_first(self, image: Image) -> bool:
+        """Tell whether a signature is to be verified: other stores get nothing but the data that was, as do copies."""
+        return not (self._plan.copies or image.locations)
 
     async def _taken(self, intake: Intake, image: Image, source: Source, check: Check | None) -> Measured:
         """Write the data, and see whether it is what the record says where that says something."""
