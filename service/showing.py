@@ -16,7 +16,7 @@ from service.policy.gates import require
 from service.rules import Rules
 from service.wire import Links, Shown, encode_image, encode_page
 
-# Together at most 8 MiB: how many images are remembered in words, and how long these may be.
+# How many images are remembered in words, and how long these may be: at most 8 MiB together, and the images.
 REMEMBERED = 2000
 LONGEST = 4096
 

@@ -278,7 +278,7 @@ def test_the_network_policy_binds_every_pod_to_the_ports_it_needs(postgres: list
     for template in pod_templates(postgres):
         assert policy["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
     reached = {way: {port["port"] for rule in policy[way] for port in rule["ports"]} for way in ("ingress", "egress")}
-    assert reached == {"ingress": {9292}, "egress": {53, 5432, 80, 443, 5000, 35357}}
+    assert reached == {"ingress": {9292}, "egress": {53, 5432, 80, 443, 5000, 9311, 35357}}
 
 
 def test_a_finished_migration_makes_room_for_that_of_the_next_version(postgres: list[Manifest]) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from drivers.recall import Recall
 from drivers.records import Image
 
-# Together at most 8 MiB: how many images are kept, and how long each may be as JSON.
+# How many images are kept, and how long each may be as JSON: some MiB together, or tens of it in the worst case.
 KEPT = 2000
 LONGEST = 4096
 
