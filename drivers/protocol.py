@@ -105,8 +105,8 @@ class ImageStore(ClaimStore, TaskStore, Protocol):
     async def get(self, image_id: str, project_id: str | None, *, locations: bool = False) -> View:
         """Read an image and the project's membership in it; `locations` stays empty unless asked for.
 
-        It may begin outside of any task: until it first waits for something it may not ask for the current one, which
-        timeouts of asyncio do.
+        It may be started outside of any task: before its first wait it must not use what needs the current task, such
+        as asyncio's timeouts.
         Raise ImageNotFound if it never was, or was deleted. The id is compared exactly, letter case included.
         """
 

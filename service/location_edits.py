@@ -7,10 +7,10 @@ from msgspec.structs import replace
 
 from drivers.errors import QuotaExceeded
 from drivers.records import Image, Location
+from service.marks import require_no_task
 from service.placing import Found, is_digest
 from service.refusals import BadRequest, Conflict, Forbidden
 from service.settings import Settings
-from service.work.marks import require_no_task
 
 
 class LocationWanted(Exception):

@@ -20,7 +20,7 @@ from drivers.query import ImageQuery, Order
 from drivers.records import Image
 from drivers.registry import open_store
 from drivers.usage import Usage, usage_of
-from service.work.marks import LOCK, stores_in
+from service.marks import LOCK, stores_in
 from tests.callers import OWNER, by
 from tests.processes import environment, serving, vitrine
 from tests.transfers import OCTETS

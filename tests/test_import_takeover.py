@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from drivers.claims import Effects
 from drivers.tasks import Task
 from service.keys import TOOLS
+from service.marks import marked
 from service.settings import Secret
-from service.work.marks import marked
 from tests.conftest import TWO_STORES, Client, Connect
 from tests.imports import DIRECT, LOOPBACK, METHODS, half, lists, outcome, settled, staged, started
 from tests.processes import serving

@@ -9,8 +9,8 @@ import pytest
 from drivers.protocol import ImageStore
 from drivers.usage import Usage
 from service.keys import TOOLS
+from service.marks import marked, unlocked
 from service.settings import Secret
-from service.work.marks import marked, unlocked
 from service.work.sweeper import sweep
 from tests.callers import OWNER, by
 from tests.conftest import Client, Connect

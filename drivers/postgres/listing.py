@@ -66,7 +66,7 @@ class Branch(NamedTuple):
 def page_statement(query: ImageQuery) -> Statement:
     """Write the statement of a page. Its rows are COLUMNS, `locations` and `member_status`.
 
-    Behind a marker they tell by `marked` whether that is there, so there is always a row: of an empty page one without
+    Behind a marker each row also has `marked`: whether the marker is there. An empty page has one row then, without an
     `id`.
     """
     return _Page(query).statement()

@@ -10,8 +10,6 @@ from drivers.postgres.recent import Known, Version
 from drivers.records import Image, Location, Member, View
 
 IMAGE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-# The version of its binary form, which is the text behind it.
-JSONB = b"\1"
 STORABLE = re.compile(r"[^\0\ud800-\udfff]*")
 # The binary form of `jsonb` is its text behind the number of its version.
 JSONB = b"\1"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 # A call's name and its number on x86-64 and on 64-bit ARM (asm/unistd_64.h, asm-generic/unistd.h). No sockets, no
-# signals to others, no names of files made, changed or removed, no mounts, keys or tracing.
+# signals to others, no files renamed or removed, no mounts, keys or tracing; that none is made is up to Landlock.
 CALLS = """
 read 0 63, write 1 64, pread64 17 67, pwrite64 18 68, readv 19 65, writev 20 66, preadv 295 69, pwritev 296 70,
 open 2 -, openat 257 56, close 3 57, lseek 8 62, stat 4 -, fstat 5 80, lstat 6 -, newfstatat 262 79, statx 332 291,

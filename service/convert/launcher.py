@@ -51,7 +51,7 @@ def main(asked: dict[str, Any]) -> None:
     _limit(asked)
     _check("prctl", _libc().prctl(NO_NEW_PRIVS, 1, 0, 0, 0))
     if asked["landlock"]:
-        _restrict_files(asked["landlock"], asked)
+        _restrict_files(asked)
     _restrict_calls(bytes.fromhex(asked["filter"]))
     os.execve(asked["command"][0], asked["command"], ENVIRONMENT)  # noqa: S606 - that is the point
 
@@ -77,8 +77,9 @@ def _limit(asked: dict[str, Any]) -> None:
         resource.setrlimit(kind, (limit, limit))
 
 
-def _restrict_files(version: int, asked: dict[str, Any]) -> None:
+def _restrict_files(asked: dict[str, Any]) -> None:
     """Leave the program what it may read, and of the files of these descriptors what it may do with them."""
+    version = asked["landlock"]
     rights = (2 << LAST_RIGHT[min(version, len(LAST_RIGHT)) - 1]) - 1
     ruleset = struct.pack("=QQQ", rights, ALL_PORTS * (version >= 4), ALL_SIGNALS * (version >= 6))
     # Older kernels take the longer description, if it says nothing that they do not know.

@@ -1,4 +1,4 @@
-"""Runs a program on data that nobody trusts: it has no network, no environment, and no files but those it is given."""
+"""Runs a program on untrusted data: no network, no environment, and by Landlock no files but those it is given."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from service.convert import launcher
 from service.convert.filter import filter_for
@@ -21,6 +21,8 @@ LAUNCHER = (sys.executable, "-I", "-S", str(Path(launcher.__file__)))
 LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/etc/ld.so.cache")
 # Bytes of what a program says that are kept.
 HEARD = 4096
+# Seconds that a program may take that does next to nothing.
+TRIAL = 60
 
 
 class SandboxFailed(Exception):
@@ -72,15 +74,12 @@ class Sandbox(NamedTuple):
 
     def check(self, command: Sequence[str], *, inputs: Sequence[int] = (), outputs: Sequence[int] = ()) -> None:
         """Run a program that succeeds at once, as `run` would. Raises SandboxFailed."""
-        ended = subprocess.run(  # noqa: S603 - our own launcher
-            self._launch(command, inputs, outputs),
-            env={},
-            cwd="/",
-            pass_fds=(*inputs, *outputs),
-            timeout=60,
-            capture_output=True,
-            check=False,
-        )
+        launch, passed = self._launch(command, inputs, outputs), (*inputs, *outputs)
+        options: dict[str, Any] = {"env": {}, "cwd": "/", "pass_fds": passed, "timeout": TRIAL, "capture_output": True}
+        try:
+            ended = subprocess.run(launch, check=False, **options)  # noqa: S603 - our own launcher
+        except subprocess.TimeoutExpired:
+            raise SandboxFailed(f"a trial did not end within {TRIAL} seconds") from None
         if ended.returncode != 0:
             raise SandboxFailed(ended.stderr.decode(errors="replace").strip() or f"it ended with {ended.returncode}")
 
@@ -98,7 +97,7 @@ class Sandbox(NamedTuple):
             await asyncio.gather(process.wait(), said)
         return Ended(code, said.result())
 
-    def _launch(self, command: Sequence[str], inputs: Sequence[int] = (), outputs: Sequence[int] = ()) -> Sequence[str]:
+    def _launch(self, command: Sequence[str], inputs: Sequence[int], outputs: Sequence[int]) -> Sequence[str]:
         asked = {
             "command": command,
             "parent": os.getpid(),

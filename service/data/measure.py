@@ -17,7 +17,7 @@ IN_FLIGHT = 4 << 20
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """What data turned out to be; hashes in hex, `formats` as Inspection found them, None when it did not look.
 
-    `signed` is the hash, in bytes, that a signature is to be one of, and empty where there is none.
+    `signed` is the digest, in bytes, that a signature is verified against; empty where there is none.
     """
 
     size: int

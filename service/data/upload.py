@@ -17,9 +17,9 @@ from service.data.measure import Measured
 from service.data.signatures import Check, require_checked, signature_of
 from service.data.stores import DataStore
 from service.data.tools import Tools
+from service.marks import require_no_task
 from service.refusals import BadRequest, Conflict, Gone
 from service.settings import Secret
-from service.work.marks import require_no_task
 
 VANISHED = "The image was deleted, or changed its state, while its data came: nothing of the data is kept."
 

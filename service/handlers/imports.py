@@ -16,10 +16,10 @@ from service.handlers.access import new_task, read_view, token_of
 from service.handlers.data import STORE_HEADER
 from service.importing import ImportRequest, check_options, check_status, injected, plan_import, read_import
 from service.keys import CALLER, POLICY, TOOLS, VERIFIER
+from service.marks import BUSY, LOCK, marked
 from service.policy.gates import require, require_visible
 from service.refusals import Conflict
 from service.work.certificates import keep_certificate
-from service.work.marks import BUSY, LOCK, marked
 from service.work.plan import Plan
 
 

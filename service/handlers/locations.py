@@ -13,11 +13,11 @@ from service.body import read_object
 from service.handlers.access import new_task, read_view
 from service.handlers.imports import require_unlocked
 from service.keys import CALLER, POLICY, TOOLS
+from service.marks import marked
 from service.placing import Validation, is_digest, is_service, read_validation, require_free
 from service.policy.gates import require, require_visible
 from service.refusals import BadRequest, Conflict, Forbidden
 from service.wire import LocationBody
-from service.work.marks import marked
 
 URL_LIMIT = 2048
 

@@ -17,11 +17,11 @@ from service.handlers.images import described_image
 from service.importing import image_fields, read_old_import
 from service.keys import CALLER, POLICY, TOOLS
 from service.links import TASKS, first_link, next_link, read_pairs
+from service.marks import marked
 from service.policy.gates import require, require_collection
 from service.task_query import read_task_query
 from service.wire import Time, json_response, whole_second
 from service.work.certificates import keep_certificate
-from service.work.marks import marked
 
 
 class TaskRow(msgspec.Struct, frozen=True):

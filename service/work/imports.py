@@ -12,6 +12,7 @@ from drivers.errors import LeaseLost, QuotaExceeded, StoreError
 from drivers.records import Image, View
 from drivers.tasks import Task
 from drivers.usage import IMPORTING, UNLIMITED, Limits
+from service.convert.converter import Converter
 from service.convert.scratch import ScratchFailed
 from service.data.blocks import bounded
 from service.data.filling import emptied, filled, virtual_size_of
@@ -24,12 +25,12 @@ from service.data.stores import UNNAMED, DataStore
 from service.data.tools import Remote, Tools
 from service.data.uris import opened_fetcher
 from service.key_manager import KeyManagerUnavailable
+from service.marks import LOCK, marked, stores_in, unlocked
 from service.refusals import Refusal, UnsupportedContent
 from service.revising import revise
 from service.settings import Secret
 from service.tokens.protocol import IdentityUnavailable
 from service.work.certificates import Kept, check_of, keep_certificate, kept_in
-from service.work.marks import LOCK, marked, stores_in, unlocked
 from service.work.plan import METHODS, Plan, expected_hash, plan_of
 from service.work.remote import read_remote, without_copied
 from service.work.runner import Progress, TaskFailed, ended, settle
@@ -167,19 +168,22 @@ class _Import:
 
     async def _converted(self, stack: AsyncExitStack, image: Image, source: Source) -> tuple[Image, Source]:
         """Convert the data where that is wanted; give the image as it is to be, and where to read the data."""
-        tools = self._tools
-        if tools.converter is None or not self._fills(image):
+        tools, converter = self._tools, self._converter_for(image)
+        if converter is None:
             return image, source
         self._progress.converting()
         try:
-            converted = await tools.converter.convert(source.read(), image, tools.threads, stack)
+            converted = await converter.convert(source.read(), image, tools.threads, stack)
         except ScratchFailed as failure:
             raise SourceFailed(str(failure)) from None
         self._formats = converted.formats
         return replace(image, **self._formats), ScratchSource(converted.data)
 
     def _changes(self, image: Image) -> bool:
-        return self._unpacks(image) or (self._tools.converter is not None and self._fills(image))
+        return self._unpacks(image) or self._converter_for(image) is not None
+
+    def _converter_for(self, image: Image) -> Converter | None:
+        return self._tools.converter if self._fills(image) else None
 
     def _fills(self, image: Image) -> bool:
         """Tell whether the image gets its data by this import: plugins have no say in what others may be reading."""

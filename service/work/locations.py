@@ -13,8 +13,8 @@ from service.data.filling import emptied
 from service.data.measure import Measured, Meter
 from service.data.stores import DataStore
 from service.data.tools import Remote, Tools
+from service.marks import LOCK, unlocked
 from service.placing import Validation, read_validation
-from service.work.marks import LOCK, unlocked
 from service.work.runner import Progress, TaskFailed, ended, settle
 from service.work.sources import ObjectSource, SourceFailed
 
