@@ -15,11 +15,12 @@ from urllib.request import ProxyHandler, Request, build_opener
 import msgspec
 
 from tests.environments import installed
-from tests.keystone import Keystone
+from tests.keystone import AUTHTOKEN, Keystone
 
 LOCK = Path(__file__).with_name("barbican.lock")
 
-CONFIG = """
+CONFIG = (
+    """
 [DEFAULT]
 db_auto_create = true
 host_href = {url}
@@ -27,16 +28,9 @@ host_href = {url}
 connection = sqlite:///{folder}/barbican.sqlite
 [simple_crypto_plugin]
 kek = {key}
-[keystone_authtoken]
-www_authenticate_uri = {keystone}/v3
-auth_url = {keystone}/v3
-auth_type = password
-username = vitrine
-password = {password}
-project_name = service
-user_domain_name = Default
-project_domain_name = Default
 """
+    + AUTHTOKEN
+)
 PIPELINE = """
 [composite:main]
 use = egg:Paste#urlmap

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.environments import installed, standard_catalogue
-from tests.keystone import Keystone
+from tests.keystone import AUTHTOKEN, Keystone
 from tests.servers import free_port, running
 
 LOCK = Path(__file__).with_name("glance.lock")
 MANAGE = "import sys; from glance.cmd.manage import main; sys.exit(main())"
 
-CONFIG = """
+CONFIG = (
+    """
 [DEFAULT]
 log_file = {folder}/{name}.log
 enabled_backends = {backends}
@@ -44,22 +45,16 @@ filesystem_store_datadir = {folder}/{name}/tasks
 [paste_deploy]
 flavor = {flavor}
 config_file = {folder}/{name}-paste.ini
-[keystone_authtoken]
-www_authenticate_uri = {keystone}/v3
-auth_url = {keystone}/v3
-auth_type = password
-username = vitrine
-password = {password}
-project_name = service
-user_domain_name = Default
-project_domain_name = Default
-memcached_servers = {memcached}
+"""
+    + AUTHTOKEN
+    + """memcached_servers = {memcached}
 service_token_roles_required = true
 [import_filtering_opts]
 allowed_schemes = [http,https]
 allowed_hosts = [127.0.0.1]
 allowed_ports = []
 """
+)
 # Locations shown, a cache with its API, and a third store that only reads from the web.
 EVERYTHING = """
 show_image_direct_url = true

@@ -21,6 +21,17 @@ from tests.environments import installed
 LOCK = Path(__file__).with_name("keystone.lock")
 REGION = "RegionOne"
 
+# Of the configuration of a service that validates tokens, as the user `vitrine`.
+AUTHTOKEN = """[keystone_authtoken]
+www_authenticate_uri = {keystone}/v3
+auth_url = {keystone}/v3
+auth_type = password
+username = vitrine
+password = {password}
+project_name = service
+user_domain_name = Default
+project_domain_name = Default
+"""
 CONFIG = """
 [database]
 connection = {database}

@@ -18,6 +18,7 @@ from drivers.tasks import Task
 from service.keys import TOOLS
 from service.marks import marked
 from service.settings import Secret
+from tests.conformance import NOW
 from tests.conftest import TWO_STORES, Client, Connect
 from tests.imports import DIRECT, LOOPBACK, METHODS, half, lists, outcome, settled, staged, started
 from tests.processes import serving
@@ -58,6 +59,19 @@ async def test_a_process_that_stops_hands_its_import_on_at_once(connect: Connect
     assert (await outcome(other, path))[0] == "success"
 
 
+def left_behind(image_id: str, request: dict[str, Any], stores: list[str]) -> Task:
+    """Make the task of an import that nobody works on."""
+    return Task(
+        id="t",
+        type="api_image_import",
+        owner="p1",
+        created_at=NOW,
+        updated_at=NOW,
+        image_id=image_id,
+        input={"image_id": image_id, "import_req": request, "backend": stores},
+    )
+
+
 async def test_a_download_by_a_token_is_not_taken_over_and_says_so(connect: Connect, tmp_path: Path) -> None:
     client = await connect(stores=Secret(f"file://{tmp_path}"), enabled_import_methods=METHODS, **LOOPBACK)
     path = await created(client)
@@ -66,16 +80,7 @@ async def test_a_download_by_a_token_is_not_taken_over_and_says_so(connect: Conn
     request = {"method": {"name": "glance-download", "glance_region": "r", "glance_image_id": "i"}}
     image_id = path.rpartition("/")[2]
     view = await tools.records.get(image_id, None)
-    now = tools.clock()
-    task = Task(
-        id="t",
-        type="api_image_import",
-        owner="p1",
-        created_at=now,
-        updated_at=now,
-        image_id=image_id,
-        input={"image_id": image_id, "import_req": request, "backend": [""]},
-    )
+    task = left_behind(image_id, request, [""])
     await tools.records.save(marked(view.image, importing=[""], lock="t"), effects=Effects(task=task))
     tools.work.set()
     assert (await settled(client, path))["status"] == "queued"
@@ -104,16 +109,8 @@ async def test_what_plugins_made_of_the_data_is_made_again_unless_it_is_in_use(c
         os_hash_algo="sha512",
         os_hash_value=hashlib.sha512(DATA).hexdigest(),
     )
-    now = tools.clock()
-    task = Task(
-        id="t",
-        type="api_image_import",
-        owner="p1",
-        created_at=now,
-        updated_at=now,
-        image_id=image_id,
-        input={"import_req": {"method": DIRECT, "all_stores_must_succeed": not active}, "backend": ["fast", "slow"]},
-    )
+    request = {"method": DIRECT, "all_stores_must_succeed": not active}
+    task = left_behind(image_id, request, ["fast", "slow"])
     await tools.records.save(half_done, effects=Effects(task=task))
     tools.work.set()
     image = await settled(client, path)

@@ -38,22 +38,19 @@ from service.wire import Links
 async def create(request: web.Request) -> web.Response:
     """Register an image; its data comes later."""
     base = base_url(request)  # before anything is kept: a bad Host is refused
-    image = await add_image(request, await read_object(request))
+    image, limits = await described_image(request, await read_object(request))
+    await request.app[STORE].add(image, limits=limits)
     response = image_response(request, View(image), status=201)
     response.headers["Location"] = f"{base}/v2/images/{image.id}"
     response.headers.update(_ways_for_data(request))
     return response
 
 
-async def add_image(request: web.Request, body: dict[str, Any]) -> Image:
-    """Keep a new image as the body describes it, if its caller may. Raises what the steps of section 2.1 refuse."""
-    image, limits = await described_image(request, body)
-    await request.app[STORE].add(image, limits=limits)
-    return image
-
-
 async def described_image(request: web.Request, body: dict[str, Any]) -> tuple[Image, Limits]:
-    """Make a new image that is not kept yet, and the limits of whose it will be. Raises as `add_image` does."""
+    """Make a new image as the body describes it, if its caller may, and give the limits of whose it will be.
+
+    Raises what the steps of section 2.1 refuse.
+    """
     check_body(body, request.app[IMAGE_SCHEMA])
     rules, caller = request.app[RULES], request[CALLER]
     wished = wished_image(body, rules, caller, request.app[NEW_IMAGE_ID], request.app[CLOCK]())
